@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--kinds", nargs="+", default=KINDS)
     parser.add_argument("--counts", nargs="+", type=int, default=COUNTS)
-    parser.add_argument("--scenes", nargs="+", type=int, default=(6, 7, 8))
+    parser.add_argument("--scenes", nargs="+", type=int, default=(8, 9))
     parser.add_argument("--steps", nargs="+", type=float, default=STEPS)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from skimage.data import astronaut
 
 from seamwise.io.photo import read_photo, write_photo
@@ -55,6 +56,32 @@ def test_fuse_names_every_file_that_it_wrote(run, burst, tmp_path):
     paths = line.removeprefix("sharp.png comes with ").split(", ")
     names = [Path(path).name for path in paths]
     assert sorted([*names, "sharp.png"]) == sorted(written)
+
+
+def test_a_thing_that_moves_is_taken_from_one_frame(run, tmp_path):
+    (tmp_path / "walk").mkdir()
+    ground = astronaut()[:200, 100:340] // 2 + 64
+    for i in range(6):
+        frame = ground.copy()
+        frame[90:110, 20 + 35 * i : 40 + 35 * i] = 0
+        write_photo(tmp_path / "walk" / f"{i}.png", frame)
+    call = "fuse", tmp_path / "walk", "--method", "gff", "--no-align", "-o"
+    code, _, err = run(*call, tmp_path / "whole.png", "--moving")
+    assert code == 0
+    (line,) = [line for line in err.splitlines() if line.startswith("something moves: ")]
+    assert line.endswith(".png shows it, the other frames give nothing there")
+    image = read_photo(tmp_path / "whole.png").pixels
+    assert sum(image[100, 30 + 35 * i].max() < 20 for i in range(6)) == 1
+
+
+def test_moving_refuses_stacks_of_several_channels_in_one_line(run, tmp_path):
+    stack = np.random.default_rng(0).integers(0, 999, (3, 2, 40, 60)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "x.ome.tif", stack, metadata={"axes": "ZCYX"})
+    code, _, err = run("fuse", tmp_path / "x.ome.tif", "-o", tmp_path / "y.ome.tif", "--moving")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "--moving takes one channel" in err
+    assert not (tmp_path / "y.ome.tif").exists()
 
 
 def test_a_bad_frame_gives_one_line(run, burst, tmp_path):

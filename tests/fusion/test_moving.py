@@ -1,10 +1,15 @@
 """A thing that moves between frames is taken whole from one of them."""
 
+import tracemalloc
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+from skimage.data import coffee
 
-from seamwise.fusion import FuseOptions, fuse_burst
+from seamwise.fusion import Alignment, FuseOptions, fuse_burst, memory_estimate
 from seamwise.fusion.moving import Moving, WholeFrames, find_moving
 
 SHAPE = 96, 128
@@ -110,9 +115,18 @@ def test_grey_frames():
     assert WholeFrames(frames, moving)[0].shape == SHAPE
 
 
-def test_if_most_of_the_picture_moves_nothing_is_done():
+def test_if_most_of_the_picture_moves_nothing_is_done_and_this_is_said():
     frames = as_float(walk())
-    assert find_moving([np.roll(frame, 40 * i, 0) for i, frame in enumerate(frames)]) is None
+    burst = [np.roll(frame, 40 * i, 0) for i, frame in enumerate(frames)]
+    moving = find_moving(burst)
+    assert moving is not None
+    assert moving.is_too_large
+    plain, whole = (
+        fuse_burst(burst, FuseOptions(model="gff", moving=moving)) for moving in (False, True)
+    )
+    assert np.array_equal(plain.image, whole.image)
+    note = "more than two fifths of the picture move: --moving changes nothing"
+    assert set(whole.notes) - set(plain.notes) == {note}
 
 
 def test_whole_frames_show_the_thing_of_one_and_the_average_of_others():
@@ -120,7 +134,7 @@ def test_whole_frames_show_the_thing_of_one_and_the_average_of_others():
     place, elsewhere = np.zeros((40, 60), bool), np.zeros((3, 40, 60), bool)
     place[10:20, 10:20] = True
     elsewhere[2, 10:20, 40:50] = True
-    moving = Moving(1, place, elsewhere, np.full((40, 60), 0.3, np.float32))
+    moving = Moving(1, place, elsewhere, np.full((40, 60), 0.3, np.float32), 0.04)
     whole = WholeFrames(frames, moving)
     assert whole[1] is frames[1]
     assert whole[0][15, 15] == whole[2][15, 15] == np.float32(0.4)
@@ -128,6 +142,108 @@ def test_whole_frames_show_the_thing_of_one_and_the_average_of_others():
     assert whole[0][15, 45] == np.float32(0.2)
     assert (frames[2] == np.float32(0.6)).all()  # frames stay as they are
     assert (whole.settled(np.zeros((40, 60), np.uint8))[15, [15, 45]] == (1, 0)).all()
+
+
+def drifting(count=6):
+    """A still scene, seen by a camera that drifts; and its alignment."""
+    scene = coffee()
+    frames = [scene[4 * i : 4 * i + 360, 6 * i : 6 * i + 560] for i in range(count)]
+    matrices = np.stack([np.eye(3)] * count)
+    matrices[:, 0, 2], matrices[:, 1, 2] = 6 * np.arange(count), 4 * np.arange(count)
+    names = tuple(f"frame {i}" for i in range(count))
+    return frames, Alignment(matrices, np.ones((count, 3)), (360, 560), 0, names)
+
+
+@pytest.mark.parametrize("crop", [True, False])
+def test_mirrored_borders_do_not_move(crop):
+    frames, alignment = drifting()
+    plain, whole = (
+        fuse_burst(
+            frames, FuseOptions(model="laplacian", crop=crop, moving=moving), alignment=alignment
+        )
+        for moving in (False, True)
+    )
+    assert np.array_equal(plain.image, whole.image)
+    assert plain.notes == whole.notes
+
+
+def test_what_moves_is_found_where_all_frames_show_something():
+    frames, alignment = drifting()
+    for i, frame in enumerate(frames):
+        frames[i] = frame.copy()
+        cv2.circle(frames[i], (60 + 30 * i, 100 - 4 * i), 12, (0, 0, 255), -1)
+    options = FuseOptions(model="laplacian", crop=False, moving=True)
+    fusion = fuse_burst(frames, options, alignment=alignment)
+    assert any(note.startswith("something moves") for note in fusion.notes)
+    places = [(100, 60 + 36 * i) for i in range(6)]
+    assert sum((fusion.image[place] == (0, 0, 255)).all() for place in places) == 1
+
+
+def test_what_not_all_frames_show_is_not_found():
+    seen = np.ones(SHAPE, bool)
+    seen[:, :8] = False
+    frames = [GROUND.copy() for _ in range(6)]
+    frames[2][:, :8] = 0
+    assert find_moving(frames) is not None
+    assert find_moving(frames, seen) is None
+    assert find_moving(frames, np.zeros(SHAPE, bool)) is None
+
+
+def test_transparent_margins_do_not_move(tmp_path):
+    scene, paths = coffee(), []
+    for i in range(6):
+        alpha = np.full(scene.shape[:2], 255, np.uint8)
+        alpha[: 6 * i] = alpha[:, : 8 * i] = 0
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(np.dstack([scene, alpha])).save(paths[-1])
+    plain, whole = (
+        fuse_burst(paths, FuseOptions(model="laplacian", moving=moving)) for moving in (False, True)
+    )
+    assert np.array_equal(plain.image, whole.image)
+    assert plain.notes == whole.notes
+
+
+def test_the_surface_is_that_of_the_picture():
+    frames = walk()
+    fusion = fuse_burst(frames, FuseOptions(model="gff", moving=True), surface=True)
+    (own,) = [x for x in PLACES if is_there(fusion.image, x)]
+    assert np.isnan(fusion.surface.position[disc(own)]).mean() > 0.8  # all frames show the same
+    plain = fuse_burst(frames, FuseOptions(model="gff"), surface=True).surface.position
+    for i, x in enumerate(PLACES):
+        if x != own:
+            assert (np.abs(plain[disc(x)] - i) < 0.6).mean() > 0.5
+            assert (np.abs(fusion.surface.position[disc(x)] - i) < 0.6).mean() < 0.1
+
+
+def test_a_burst_of_which_some_frames_are_used_is_numbered_like_the_whole():
+    place, elsewhere = np.ones((2, 2), bool), np.zeros((2, 2, 2), bool)
+    elsewhere[0] = True
+    moving = Moving(1, place, elsewhere, np.zeros((2, 2), np.float32), 1.0).of_burst((3, 0), 4)
+    assert moving.frame == 0
+    assert moving.elsewhere.any((1, 2)).tolist() == [False, False, False, True]
+
+
+def test_the_copies_of_all_frames_count_as_memory():
+    estimate = partial(memory_estimate, (3000, 4000, 3), count=300)
+    options = FuseOptions(model="gff"), FuseOptions(model="gff", moving=True)
+    assert estimate(options[0]) == estimate(options[0], count=2)
+    assert estimate(options[1]) - estimate(options[1], count=0) == 300 * 3_600_000
+
+
+def test_copies_of_no_more_than_that_are_held():
+    class Walk(list):
+        def __getitem__(self, i):
+            frame = np.full((310, 320, 3), 0.4, np.float32)
+            frame[100:140, 20 + 25 * i : 45 + 25 * i] = 0.02
+            return frame
+
+    peaks = []
+    for count in (4, 10):
+        tracemalloc.start()
+        assert find_moving(Walk(range(count))) is not None
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 6 * 3_700_000
 
 
 def test_records_of_earlier_versions_fit():

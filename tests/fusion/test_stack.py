@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
+from skimage.data import coffee
 
 from seamwise.engine.resources import Resources
 from seamwise.fusion import (
@@ -603,3 +604,36 @@ def test_another_file_is_not_the_alignment_of_a_stack(tmp_path, change, words):
     assert outcome.failed
     assert words in outcome.messages[0]
     assert not (tmp_path / "fused.ome.tif").exists()
+
+
+def drift(axis_of_channels):
+    """`(T, Z, Y, X)`, or with channels: still scenes whose planes drift."""
+    scene = coffee()[..., :2].astype(np.uint16) * 200
+    drifted = [scene[4 * i : 4 * i + 360, 6 * i : 6 * i + 560] for i in range(6)]
+    stack = np.moveaxis(np.stack(drifted), 3, axis_of_channels)
+    return np.ascontiguousarray(stack)
+
+
+def test_mirrored_borders_of_aligned_time_points_do_not_move(tmp_path):
+    path = save(tmp_path, "x.ome.tif", drift(0), "TZYX")
+    pictures, messages = [], []
+    for moving in (False, True):
+        options = FuseOptions(model="laplacian", align=True, motion="shift", moving=moving)
+        (outcome,) = fuse_files([path], tmp_path / f"{moving}.ome.tif", options)
+        assert not outcome.failed, outcome
+        pictures.append(tifffile.imread(tmp_path / f"{moving}.ome.tif"))
+        messages.append([line.replace(str(moving), "") for line in outcome.messages])
+    assert np.array_equal(*pictures)
+    assert messages[0] == messages[1]
+
+
+def test_a_thing_that_moves_is_not_taken_from_other_frames_in_each_channel(tmp_path):
+    path = save(tmp_path, "x.ome.tif", drift(1), "ZCYX")
+    options = FuseOptions(model="laplacian", align=True, moving=True)
+    (outcome,) = fuse_files([path], tmp_path / "y.ome.tif", options)
+    assert outcome.failed
+    assert outcome.messages == (
+        f"{tmp_path / 'y.ome.tif'}: --moving takes one channel, and {path} has 2: "
+        "fuse each channel alone, or remove --moving",
+    )
+    assert list(tmp_path.iterdir()) == [path]

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from seamwise.fusion.alignable import check_shape, check_type, size_text
 from seamwise.fusion.frames import (
@@ -400,6 +401,14 @@ class AlignedFrames(FrameSequence):
         """Shape of the aligned frames."""
         y0, y1, x0, x1 = self.alignment._box(self.crop)
         return (y1 - y0, x1 - x0, *shape_of(self.frames)[2:])
+
+    def seen(self) -> NDArray[np.bool_]:
+        """Where every frame covers the result, `(Y, X)`; elsewhere borders are mirrored."""
+        rows, columns = self.frame_shape()[:2]
+        y0, y1, x0, x1 = (0, rows, 0, columns) if self.crop else self.alignment.common
+        mask = np.zeros((rows, columns), bool)
+        mask[y0:y1, x0:x1] = True
+        return mask
 
     def grey(self, i: int, zoom: int = 1) -> Picture:
         """See `Alignment.apply_grey`."""

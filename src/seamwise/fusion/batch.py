@@ -233,6 +233,7 @@ class _Work:
             surface=surface,
             has_alpha=burst.has_alpha,
             dtype=burst.dtype,
+            count=len(frames),
         )
         check_memory(memory, self.resources.memory)
         self.listener.announce(

@@ -50,7 +50,13 @@ def aligned_parts(stack: Stack, options: FuseOptions, report: Report) -> list[Pa
     The motion is that of the channel with most contrast at the first time point. Brightness is
     matched for each channel. With `options.skip_bad`, a plane that cannot be read in one channel is
     skipped in all channels of its time point.
+
+    Raises
+    ------
+    ValueError
+        `options.moving` and several channels.
     """
+    _check_moving(stack, options)
     parts: list[Part] = []
     leader: int | None = None
     for time in range(stack.times):
@@ -73,8 +79,9 @@ def known_parts(stack: Stack, alignments: Sequence[Alignment], options: FuseOpti
     Raises
     ------
     ValueError
-        An alignment is of planes of another number or size.
+        An alignment is of planes of another number or size; `options.moving` and several channels.
     """
+    _check_moving(stack, options)
     parts: list[Part] = []
     for time in range(stack.times):
         of_time = slice(time * stack.channels, (time + 1) * stack.channels)
@@ -134,6 +141,14 @@ def most_moved(parts: Sequence[Part]) -> Alignment | None:
 
 def _farthest(alignment: Alignment) -> float:
     return max(float(corner_shifts(m, alignment.shape).max()) for m in alignment.matrices)
+
+
+def _check_moving(stack: Stack, options: FuseOptions) -> None:
+    if options.moving and stack.channels > 1:  # each would show a thing where it chooses
+        raise ValueError(
+            f"--moving takes one channel, and {stack.bursts[0][0].volume.path} has "
+            f"{stack.channels}: fuse each channel alone, or remove --moving"
+        )
 
 
 def _usable_alike(

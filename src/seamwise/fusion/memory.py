@@ -5,6 +5,7 @@ from numpy.typing import DTypeLike
 
 from seamwise.engine.memory import total_memory
 from seamwise.fusion.methods import CLASSICAL
+from seamwise.fusion.moving import COPY_PIXELS
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import TILE, Model
 from seamwise.fusion.scored import SCORED_TILE
@@ -32,6 +33,7 @@ _MASKED_BYTES = 50  # `MaskedFrames`
 # numpy's memory while a burst of 1 megapixel was read
 _SCORED_MASKED_BYTES = 125
 _MOVING_BYTES = 36  # `moving.WholeFrames`: a frame, what replaces a part of it, weights
+_COPY_BYTES = 36  # of each frame, in copies of which `find_moving` finds what moves
 _CHANNELS = 3
 _SURFACE_BYTES = 56  # `find_surface`, 40; the picture that is fused already, and its depth
 _PROGRAM = 500e6
@@ -46,8 +48,11 @@ def memory_estimate(
     surface: bool = False,
     has_alpha: bool = False,
     dtype: DTypeLike = np.uint8,
+    count: int = 0,
 ) -> int:
-    """Return the bytes of memory that fusing takes, roughly; the number of frames does not matter.
+    """Return the bytes of memory that fusing takes, roughly.
+
+    The number of frames matters for `options.moving` alone.
 
     Parameters
     ----------
@@ -63,6 +68,9 @@ def memory_estimate(
         Whether frames may be transparent in places.
     dtype : dtype
         Of the frames as they are stored.
+    count : int
+        How many frames there are. If `options.moving`, each adds what a small copy of it takes, up
+        to 3.6 MB.
     """
     pixels = shape[0] * shape[1]
     is_scored = model is not None and model.info.output == "scores"
@@ -84,7 +92,8 @@ def memory_estimate(
         in_tile = min(pixels, (options.tile or TILE) ** 2)
         of_tile = _TILE_BYTES_PER_FEATURE[_runtime(model)] * width * in_tile
         of_method = of_input + _NETWORK_BYTES_PER_PIXEL * pixels + of_tile
-    return int(_PROGRAM + of_depth + max(of_method, of_surface))
+    of_copies = _COPY_BYTES * min(pixels, COPY_PIXELS) * count * options.moving
+    return int(_PROGRAM + of_depth + of_copies + max(of_method, of_surface))
 
 
 def _runtime(model: Model | None) -> str:

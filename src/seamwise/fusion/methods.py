@@ -18,7 +18,7 @@ from seamwise.fusion.alignment_notes import alignment_notes
 from seamwise.fusion.brightness import find_brightness
 from seamwise.fusion.burst import Burst, unstacked
 from seamwise.fusion.classical.cnn import WEIGHTS
-from seamwise.fusion.frames import CountedFrames, Frames, FrameSequence, ReorderedFrames
+from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
 from seamwise.fusion.headers import Frame, source_of
 from seamwise.fusion.moving import WholeFrames, find_moving
 from seamwise.fusion.options import FuseOptions
@@ -224,9 +224,13 @@ def fuse_burst(
     order = _useful(order, alignment)
     masked = _masked(aligned, burst, alignment, crop=options.crop) if burst.has_alpha else None
     total = method.passes * len(order)
-    ordered = ReorderedFrames(masked or aligned, order)
-    whole = _whole(ordered, options, report)
-    counted = CountedFrames(whole or ordered, _stage_report(report, "fuse"), total)
+    shown = masked or aligned
+    whole = None
+    if options.moving:
+        seen = _seen_by_all(aligned, masked)
+        whole, of_moving = _whole(shown, order, seen, burst.names, report)
+        shown, notes = whole or shown, notes + of_moving
+    counted = CountedFrames(ReorderedFrames(shown, order), _stage_report(report, "fuse"), total)
     fuse_with_method = method.fuse
     if (
         method.needs_brightness
@@ -234,17 +238,16 @@ def fuse_burst(
         brightness = find_brightness(ReorderedFrames(masked or burst, order))
         fuse_with_method = partial(fuse_with_method, brightness=brightness)
     fusion = fuse_with_method(counted)
+    fusion = replace(fusion, depth=np.array(order, depth_dtype(len(burst)))[fusion.depth])
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
-        name = Path(burst.names[order[whole.moving.frame]]).name
-        notes.append(f"something moves: {name} shows it, the other frames give nothing there")
-    fusion = replace(fusion, depth=np.array(order, depth_dtype(len(burst)))[fusion.depth])
     if masked is not None:
         fusion = masked.settled(fusion)
     if surface:
         in_focus = range(len(burst)) if burst.is_own_order else burst.order
-        every = ReorderedFrames(masked or aligned, in_focus)
-        counted = CountedFrames(every, _stage_report(report, "surface"), len(burst))
+        counted = CountedFrames(
+            ReorderedFrames(shown, in_focus), _stage_report(report, "surface"), len(burst)
+        )
         scanned = find_surface(counted, grey_step=_grey_step(burst))
         if np.isnan(scanned.position).all():
             notes.append("the surface is empty: no frame is sharp anywhere")
@@ -274,13 +277,33 @@ def _masked(
     return masked if masked.is_masked else None
 
 
-def _whole(frames: FrameSequence, options: FuseOptions, report: Report) -> WholeFrames | None:
-    """The frames with what moves taken from one of them; None if nothing moves."""
-    if not options.moving:
-        return None
-    counted = CountedFrames(frames, _stage_report(report, "moving"), len(frames))
-    moving = find_moving(counted)
-    return None if moving is None else WholeFrames(frames, moving)
+def _seen_by_all(aligned: Frames, masked: MaskedFrames | None) -> NDArray[np.bool_] | None:
+    """Where every frame shows something; None for everywhere."""
+    seen = aligned.seen() if isinstance(aligned, AlignedFrames) else None
+    if masked is None:
+        return seen
+    return masked.seen() if seen is None else masked.seen() & seen[masked.box]
+
+
+def _whole(
+    frames: Frames,
+    order: Sequence[int],
+    seen: NDArray[np.bool_] | None,
+    names: Sequence[str],
+    report: Report,
+) -> tuple[WholeFrames | None, list[str]]:
+    """The frames with what moves taken from one of them, None if nothing is; and notes."""
+    counted = CountedFrames(
+        ReorderedFrames(frames, order), _stage_report(report, "moving"), len(order)
+    )
+    moving = find_moving(counted, seen)
+    if moving is None:
+        return None, []
+    if moving.is_too_large:
+        return None, ["more than two fifths of the picture move: --moving changes nothing"]
+    whole = WholeFrames(frames, moving.of_burst(order, len(frames)))
+    name = Path(names[whole.moving.frame]).name
+    return whole, [f"something moves: {name} shows it, the other frames give nothing there"]
 
 
 def _useful(order: Sequence[int], alignment: Alignment | None) -> Sequence[int]:

@@ -1,7 +1,7 @@
 """A thing that moves between the frames of a burst, taken from one of them; see `find_moving`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -13,7 +13,7 @@ from seamwise.types import Picture
 
 Mask = NDArray[np.bool_]
 
-_SMALL_PIXELS = 100_000  # of the copies in which a thing is sought
+COPY_PIXELS = 100_000  # of the copies in which a thing is sought
 _GAMMA = 2.2  # about that of sRGB: blur keeps sums of light, not of what is stored
 _SOFT = 0.018  # of the diagonal: standard deviation of the blur of the copies
 _DEFOCUS = (0.6, 1.1, 1.6)  # in units of that: further blurs that focus may explain
@@ -22,7 +22,9 @@ _WHITE = 0.94  # in every channel: a pixel that may be brighter than it is store
 _GLARE = 0.05  # of the diagonal: how far its light spreads out of focus
 _FEW = 5  # frames: of fewer, one frame gives all that moved
 _MOST = 0.25  # share of the frames that show a thing at one place; above, none shows what is behind
-_LARGEST = 0.4  # of the picture that one frame may give
+_LARGEST = 0.4  # of what all frames show that one frame may give
+_LEAST_SEEN = 1e-3  # weight of a mean, below which there is none
+_WHOLE = 0.999  # a pixel of a copy all of which is seen, but for rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,25 +41,43 @@ class Moving:
         Where a frame shows the thing, or what it hides in the others, so that it gives nothing.
     fill : (y, x) or (y, x, C) float32 array
         What the frames show on average that do not show the thing, in a small copy.
+    share : float
+        Of the pixels that all frames show, how many `place` holds.
     """
 
     frame: int
     place: Mask
     elsewhere: NDArray[np.bool_]
     fill: Picture
+    share: float
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more than two fifths would come from one frame."""
+        return self.share > _LARGEST
+
+    def of_burst(self, order: Sequence[int], count: int) -> "Moving":
+        """Return it for a burst of which frame ``order[i]`` is frame i here."""
+        elsewhere = np.zeros((count, *self.place.shape), bool)
+        elsewhere[list(order)] = self.elsewhere
+        return replace(self, frame=order[self.frame], elsewhere=elsewhere)
 
 
 @dataclass(frozen=True, eq=False)
 class _Copies:
-    """Small copies of all frames: stored values, light that is blurred, fine detail; white."""
+    """Small copies of all frames: stored values, light that is blurred, fine detail; white.
+
+    `seen` is where every frame shows something; None for everywhere.
+    """
 
     pictures: list[Picture]
-    lights: NDArray[np.float32]
-    details: NDArray[np.float32]
+    lights: list[Picture]
+    details: list[Picture]
     white: Mask
+    seen: Mask | None
 
 
-def find_moving(frames: Frames) -> Moving | None:
+def find_moving(frames: Frames, seen: Mask | None = None) -> Moving | None:
     """Find what moves between frames that are aligned; None if nothing does.
 
     Focus only blurs, which keeps the sum of light. So small copies of the frames, L_i in linear
@@ -74,31 +94,37 @@ def find_moving(frames: Frames) -> Moving | None:
     ----------
     frames : sequence of (Y, X) or (Y, X, C) float32 arrays
         Two or more, in 0..1, aligned. Each is read once; in memory are copies of at most 0.1
-        megapixels each, and one frame.
+        megapixels of each, and one frame.
+    seen : (Y, X) bool array, optional
+        Where every frame shows something, everywhere by default. What is mirrored or filled
+        elsewhere counts in no mean, and nothing is found there.
 
     Returns
     -------
     Moving or None
-        None also if more than two fifths of the picture move.
+        None if nothing moves.
 
     Notes
     -----
     Slow things, small ones and those as bright as what is behind are not found.
     """
-    copies = _copies(frames)
+    copies = _copies(frames, seen)
+    if copies.seen is not None and not copies.seen.any():
+        return None
     strange = _strange(copies)
+    copies.lights.clear()  # of all frames: the copies that take most memory
     if not strange.any():
         return None
     pieces = _pieces(strange)
-    hulls = np.stack([_filled(pieces, mask) for mask in strange])
-    crowd = _crowd(pieces, hulls)
-    sharpest = _sharpest(copies.details, hulls | crowd)
+    inside = np.True_ if copies.seen is None else copies.seen
+    hulls = np.stack([_filled(pieces, mask) & inside for mask in strange])
+    crowd = _crowd(pieces, hulls) & inside
+    sharpest = _sharpest(copies.details, hulls, crowd)
     place = hulls[sharpest] | crowd
-    if place.mean() > _LARGEST:
-        return None
+    share = float(place.sum() / (place.size if copies.seen is None else copies.seen.sum()))
     elsewhere = hulls & ~place
     elsewhere[sharpest] = False
-    return Moving(sharpest, place, elsewhere, _average(copies.pictures, hulls))
+    return Moving(sharpest, place, elsewhere, _average(copies.pictures, hulls), share)
 
 
 class WholeFrames(FrameSequence):
@@ -166,24 +192,36 @@ class _Patch:
         part += weight * (other - part)
 
 
-def _copies(frames: Frames) -> _Copies:
+def _copies(frames: Frames, seen: Mask | None) -> _Copies:
     shape = shape_of(frames)
-    zoom = max(1, int(np.ceil((shape[0] * shape[1] / _SMALL_PIXELS) ** 0.5)))
+    zoom = max(1, int(np.ceil((shape[0] * shape[1] / COPY_PIXELS) ** 0.5)))
     size = -(-shape[1] // zoom), -(-shape[0] // zoom)
-    pictures, lights, details = [], [], []
-    white: Mask = np.zeros(size[::-1], bool)
+    radius = _SOFT * float(np.hypot(*size))
+    if seen is not None:
+        seen = None if seen.all() else _shrunk(seen.astype(np.float32), size) > _WHOLE
+    copies = _Copies([], [], [], np.zeros(size[::-1], bool), seen)
     for i in range(len(frames)):
         frame = frames[i]
         channels = frame.reshape(*frame.shape[:2], -1)
         grey = luminance(frame)
         fine = np.asarray(np.abs(grey - cv2.blur(grey, (5, 5))), np.float32)
         is_white = (channels.min(2) >= _WHITE).astype(np.float32)
-        white |= _shrunk(is_white, size) > 0
-        pictures.append(_shrunk(frame, size))
-        light = _shrunk(channels**_GAMMA, size)
-        lights.append(_blurred(light, _SOFT * float(np.hypot(*size))))
-        details.append(_shrunk(fine, size))
-    return _Copies(pictures, np.stack(lights), np.stack(details), white)
+        copies.white[_shrunk(is_white, size) > 0] = True
+        copies.pictures.append(_shrunk(frame, size))
+        copies.lights.append(_mean(_shrunk(channels**_GAMMA, size), radius, seen))
+        copies.details.append(_shrunk(fine, size))
+    return copies
+
+
+def _mean(light: Picture, radius: float, seen: Mask | None) -> Picture:
+    """The blurred light of what is seen; fades to 0 far from it."""
+    if seen is None:
+        return _blurred(light, radius)
+    part = seen.astype(np.float32)
+    weight = np.maximum(_blurred(part, radius), np.float32(_LEAST_SEEN))
+    if light.ndim > 2:
+        part, weight = part[..., np.newaxis], weight[..., np.newaxis]
+    return np.asarray(_blurred(light * part, radius) / weight)
 
 
 def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -206,21 +244,31 @@ def _dilated(mask: Mask, radius: float) -> Mask:
 
 def _strange(copies: _Copies) -> NDArray[np.bool_]:
     lights = copies.lights
-    diagonal = float(np.hypot(*lights.shape[1:3]))
-    middle = np.partition(lights, (len(lights) - 1) // 2, 0)[(len(lights) - 1) // 2]
+    diagonal = float(np.hypot(*lights[0].shape[:2]))
+    middle = _median(lights)
     bounds = _bounds(middle, diagonal)
-    distances = np.stack(
-        [
-            np.minimum(_distance(light, bounds), _distance(middle, _bounds(light, diagonal)))
-            for light in lights
-        ]
-    )
-    strange = distances > _LEAST
+    most: Picture = np.zeros(middle.shape[:2], np.float32)
+    strange: NDArray[np.bool_] = np.zeros((len(lights), *most.shape), bool)
+    for i, light in enumerate(lights):
+        apart = np.minimum(_distance(light, bounds), _distance(middle, _bounds(light, diagonal)))
+        if copies.seen is not None:
+            apart[~copies.seen] = 0
+        strange[i] = apart > _LEAST
+        most = np.maximum(most, apart)
     glare = _dilated(copies.white, _GLARE * diagonal)
     pieces = _pieces(strange)
-    most = np.where(glare, 0, distances.max(0))
+    most = np.where(glare, 0, most)
     likely = np.unique(pieces[most > _LIKELY])
     return np.asarray(strange & np.isin(pieces, likely[likely > 0]) & (most.max() > _SURE))
+
+
+def _median(pictures: Sequence[Picture]) -> Picture:
+    """The lower median of each pixel; row by row, so that no copy of all is made."""
+    half = (len(pictures) - 1) // 2
+    middle = np.empty_like(pictures[0])
+    for y in range(len(middle)):
+        middle[y] = np.partition([picture[y] for picture in pictures], half, 0)[half]
+    return middle
 
 
 def _bounds(light: Picture, diagonal: float) -> tuple[Picture, Picture]:
@@ -267,19 +315,24 @@ def _crowd(pieces: NDArray[np.int32], hulls: NDArray[np.bool_]) -> Mask:
     return _dilated(_filled(pieces, often), radius)
 
 
-def _sharpest(details: NDArray[np.float32], hulls: NDArray[np.bool_]) -> int:
+def _sharpest(details: Sequence[Picture], hulls: NDArray[np.bool_], crowd: Mask) -> int:
     """The frame that shows most detail where it shows the thing, more than the others there."""
-    more = details - np.median(details, 0)
+    usual = np.median(np.stack(details), 0)
+    masks = (hull | crowd for hull in hulls)
     gains = [
-        float(detail[mask].sum()) if mask.any() else -np.inf
-        for detail, mask in zip(more, hulls, strict=True)
+        float((detail - usual)[mask].sum()) if mask.any() else -np.inf
+        for detail, mask in zip(details, masks, strict=True)
     ]
     return int(np.argmax(gains))
 
 
 def _average(pictures: Sequence[Picture], hulls: NDArray[np.bool_]) -> Picture:
     """The mean over the frames that are not strange; over all where each is."""
-    weights = [np.where(hulls.all(0), 1, ~mask).astype(np.float32) for mask in hulls]
-    like = weights if pictures[0].ndim == 2 else [w[..., np.newaxis] for w in weights]
-    total = np.sum([w * picture for w, picture in zip(like, pictures, strict=True)], 0)
-    return np.asarray(total / np.sum(like, 0), np.float32)
+    total = np.zeros_like(pictures[0])
+    count: Picture = np.zeros(pictures[0].shape[:2], np.float32)
+    always = hulls.all(0)
+    for picture, mask in zip(pictures, hulls, strict=True):
+        weight = np.where(always, 1, ~mask).astype(np.float32)
+        total += picture * (weight if picture.ndim == 2 else weight[..., np.newaxis])
+        count += weight
+    return np.asarray(total / (count if total.ndim == 2 else count[..., np.newaxis]), np.float32)

@@ -56,7 +56,9 @@ class FuseOptions:
         mirrored.
     moving : bool
         Take a thing that moves between frames from one of them (`fusion.moving.find_moving`). Each
-        frame is read once more for that. Where nothing moves, no pixel changes.
+        frame is read once more for that. It is sought where every frame shows something. Where
+        nothing moves, or more than two fifths of that, no pixel changes. A stack must have one
+        channel.
     tile : int, optional
         Largest size in pixels, along each axis, that goes through a network at once, at least 192.
         By default 1024 for networks that take pairs, strips for those that score all frames

@@ -118,6 +118,10 @@ class MaskedFrames(FrameSequence):
         """Shape of the box."""
         return self._mean.shape
 
+    def seen(self) -> Mask:
+        """Where every frame is opaque, within the box."""
+        return np.asarray(self._count == len(self))
+
     def settled(self, fusion: Fusion) -> Fusion:
         """Return a fusion whose pixels come from frames that show them.
 
