@@ -25,7 +25,7 @@ RUNTIMES = ("torch", "openvino", "onnx")
 
 
 def write_frames(folder: Path, frames: int, size: Sequence[int]) -> None:
-    """Frames that differ in brightness: what they show does not matter for the time."""
+    """Frames of a shifted picture: what they show does not matter for the time."""
     height, width = size
     tile = np.tile(coffee(), (height // 400 + 1, width // 600 + 1, 1))[:height, :width]
     for number in range(frames):
@@ -53,24 +53,25 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, nargs=2, default=(1414, 2121), metavar=("Y", "X"))
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--runtimes", nargs="+", default=RUNTIMES)
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "burst"
         folder.mkdir()
-        write_frames(folder, given.frames, given.size)
-        outputs = {runtime: Path(name) / f"{runtime}.png" for runtime in given.runtimes}
-        costs = {runtime: [] for runtime in given.runtimes}
-        for turn in range(given.turns + 1):
+        write_frames(folder, options.frames, options.size)
+        outputs = {runtime: Path(name) / f"{runtime}.png" for runtime in options.runtimes}
+        costs = {runtime: [] for runtime in options.runtimes}
+        for turn in range(options.turns + 1):
             for runtime, output in outputs.items():
                 of_turn = cost(folder, output, runtime)
                 if turn:  # the first one fills the cache of compiled networks
                     costs[runtime].append(of_turn)
         pictures = {runtime: read_photo(output).pixels for runtime, output in outputs.items()}
-    print(f"{given.frames} frames of {given.size[0]} × {given.size[1]}, medians of {given.turns}\n")
+    size = " × ".join(map(str, options.size))
+    print(f"{options.frames} frames of {size}, medians of {options.turns}\n")
     print("| runtime | processor s | ratio | clock, s | ratio | peak, GB | equal numbers |")
     print("|---|---|---|---|---|---|---|")
-    reference = given.runtimes[0]
-    for runtime in given.runtimes:
+    reference = options.runtimes[0]
+    for runtime in options.runtimes:
         processor, clock, peak = (list(column) for column in zip(*costs[runtime], strict=True))
         ratios = np.median(np.divide(costs[runtime], costs[reference]), 0)
         equal = (pictures[runtime] == pictures[reference]).mean()

@@ -259,62 +259,67 @@ def work(pairs: Sequence[Pair], options: argparse.Namespace) -> None:
         write_json(options.output / "scores.json", {"runs": [*read_lines(options.output), line]})
 
 
-def curve(
-    lines: Sequence[Mapping[str, Any]], *, from_nothing: bool
-) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return runs with complete masks and usual settings: the longest of each count, the others."""
+def curve(lines: Sequence[Mapping[str, Any]], *, from_nothing: bool) -> list[Mapping[str, Any]]:
+    """Return the longest run of each count, with complete masks and usual settings."""
     usual = {"settings": "plain", "unlabelled": "background", "keep": 1.0}
     same = [line for line in lines if line.items() >= usual.items()]
     runs = [line for line in same if (line["start"] == NOTHING) == from_nothing]
     longest = {run["images"]: run for run in sorted(runs, key=lambda run: int(run["steps"]))}
-    return [longest[count] for count in sorted(longest)], [
-        run for run in runs if run not in longest.values()
-    ]
+    return [longest[count] for count in sorted(longest)]
 
 
 def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw PQ and AP over the number of images: from a shipped model, and from nothing.
 
-    The line joins the longest run of each count; shorter runs are open circles.
+    The line joins the longest run of each count. The steps stand below the count.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    names = {"pq": "panoptic quality", "ap": "AP at IoU 0.5"}
-    top = 1.2 * max(max(line["pq"], line["ap"]) for line in lines)
-    for axes, (key, title) in zip(panels, names.items(), strict=True):
-        for from_nothing in (False, True):
-            draw_curve(axes, lines, key, from_nothing=from_nothing)
+    runs = [curve(lines, from_nothing=from_nothing) for from_nothing in (False, True)]
+    steps = {run["images"]: run["steps"] for run in (*runs[1], *runs[0])}
+    top = 1.15 * max(max(run["pq"], run["ap"]) for some in runs for run in some)
+    for axes, (key, title) in zip(
+        panels, {"pq": "panoptic quality", "ap": "AP at IoU 0.5"}.items(), strict=True
+    ):
+        for some in runs:
+            draw_curve(axes, some, key)
         axes.set(xscale="log", xlabel="annotated images", title=title, ylim=(0, top))
-        axes.set_xlim(0.7, 2.1 * max(line["images"] for line in lines))
-        axes.set_xticks(sorted({line["images"] for line in lines}))
+        axes.set_xlim(0.7, 1.5 * max(steps))
+        axes.set_xticks(list(steps), [f"{count}\n{steps[count]} steps" for count in steps])
         axes.minorticks_off()
-        axes.get_xaxis().set_major_formatter("{x:g}")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False, loc="lower left")
+    panels[0].legend(frameon=False, loc="lower right")
     figure.savefig(path, dpi=110)
 
 
-def draw_curve(
-    axes: Any, lines: Sequence[Mapping[str, Any]], key: str, *, from_nothing: bool
-) -> None:
-    """Draw a score of the runs that begin alike, and write the steps next to each."""
-    longest, others = curve(lines, from_nothing=from_nothing)
-    if not longest:
+def draw_curve(axes: Any, runs: Sequence[Mapping[str, Any]], key: str) -> None:
+    """Draw a score of the runs that begin alike, with its value next to each."""
+    if not runs:
         return
-    name = "from nothing" if from_nothing else f"from {Path(longest[0]['start']).stem}"
-    colour = COLOURS[NOTHING if from_nothing else "start"]
-    x, y = [run["images"] for run in longest], [run[key] for run in longest]
-    axes.plot(x, y, "o-", color=colour, linewidth=2, label=name)
-    for run in others:
-        axes.plot(run["images"], run[key], "o", color=colour, markerfacecolor="white", zorder=3)
-    for run in (*longest, *others):
-        place, text = (run["images"], run[key]), f"{run['steps']} steps"
-        shift, side = ((0, 6), "center") if run in longest else ((8, -3), "left")
-        style = {"xytext": shift, "textcoords": "offset points", "ha": side, "fontsize": 8}
-        axes.annotate(text, place, color=colour, **style)
+    start = runs[0]["start"]
+    name = "from nothing" if start == NOTHING else f"from {Path(start).stem}"
+    colour = COLOURS[NOTHING if start == NOTHING else "start"]
+    axes.plot(
+        [run["images"] for run in runs],
+        [run[key] for run in runs],
+        "o-",
+        color=colour,
+        linewidth=2,
+        label=name,
+    )
+    for run in runs:
+        axes.annotate(
+            f"{run[key]:.2f}",
+            (run["images"], run[key]),
+            color=colour,
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+        )
 
 
 def arguments() -> argparse.Namespace:

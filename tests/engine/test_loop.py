@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
+from seamwise.engine import loop
 from seamwise.engine.loop import fit, learning_rate, run_identity
 from seamwise.engine.networks import load_network
 from seamwise.engine.settings import RunSettings
@@ -72,12 +73,15 @@ def test_a_resumed_run_remembers_the_best_score(tmp_path):
     assert load_model(tmp_path / "model.safetensors", FusionInfo)[1].training["step"] == 2
 
 
-def test_a_resumed_run_without_steps_left_writes_log_and_curve_if_they_are_missing(tmp_path):
+def test_a_resumed_run_without_steps_left_writes_log_and_curve_again(tmp_path, monkeypatch):
     fit(Task(), SETTINGS, output=tmp_path, device="cpu")
+    drawn = []
+    monkeypatch.setattr(loop, "plot_curve", lambda path, history: drawn.append(path))
     log, weights = ((tmp_path / name).read_bytes() for name in ("log.csv", "model.safetensors"))
     (tmp_path / "log.csv").unlink()
     fit(Task(), SETTINGS, output=tmp_path, device="cpu", resume=True)
     assert (tmp_path / "log.csv").read_bytes() == log
+    assert drawn == [tmp_path / "curve.png"]
     assert (tmp_path / "model.safetensors").read_bytes() == weights
 
 
