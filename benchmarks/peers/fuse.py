@@ -6,15 +6,15 @@ python benchmarks/peers/fuse.py [--megapixels 0.27 3 12 24] [--frames 2 10 50] [
 enfuse and focus-stack take part if they are installed (Debian has packages). The bursts are drawn:
 a picture, blurred the more the farther its strip is from the strip in focus. Nothing moves, so
 nobody aligns. Each peer runs in a process of its own, from files to file; the peak is that
-process's memory. A command that takes longer than the limit is ended, and its peer takes part in
-no larger burst. One that fails costs a row, which tells why; stderr has the command. Each row is
-printed as soon as it is measured.
+process's memory, on Linux. A command that takes longer than the limit is ended, and its peer takes
+part in no larger burst. One that fails costs a row, which tells why; stderr has the command. Each
+row is printed as soon as it is measured.
 """
 
 import argparse
 import itertools
 import math
-import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -99,18 +99,32 @@ def run(command: Sequence[str], limit: float) -> tuple[float, float]:
 
         timer = threading.Timer(limit, end)
         timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, resident_peak(process.pid))
+            time.sleep(0.02)
         timer.cancel()
         seconds = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if not status:
-            return seconds, usage.ru_maxrss / 1e6
+        if process.returncode == 0:
+            return seconds, peak
         if is_late.is_set():
             raise LateError(f"took more than {limit:g} s")
         errors.seek(0)
         lines = errors.read().decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing on stderr")
     raise PeerError(f"ended with {process.returncode}: {last}")
+
+
+def resident_peak(pid: int) -> float:
+    """Most memory of a process so far, in GB; 0 if it has ended.
+
+    What `wait4` reports begins with the peak of the process that started it.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return max((int(kB) / 1e6 for kB in re.findall(r"^VmHWM:\s+(\d+)", status, re.M)), default=0.0)
 
 
 def measure(

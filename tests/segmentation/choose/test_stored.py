@@ -73,6 +73,16 @@ def test_guides_behind_the_classes_do_not_count(folders, tmp_path):
     assert found.trials == expected.trials
 
 
+def test_two_classes_have_a_threshold_of_the_cell(folders, tmp_path):
+    labels = tiles(np.random.default_rng(0))
+    cell = (0.3 * (labels > 0)).astype(np.float32)
+    np.save(tmp_path / "case0.npy", np.stack([1 - cell, cell]))
+    write_labels(tmp_path / "case0.tif", np.minimum(labels, 1))
+    tuning = tune_stored(tmp_path / "case0.npy", tmp_path / "case0.tif")
+    assert tuning.argmax_panoptic_quality == 0
+    assert tuning.best.panoptic_quality > 0
+
+
 def write(folder, maps):
     np.save(folder / "case0.npy", maps)
     return folder / "case0.npy"
@@ -83,7 +93,6 @@ def write(folder, maps):
     [
         (lambda labels: (labels > 0).astype(np.uint8), "it holds classes"),
         (lambda labels: sure_sum(leaky(labels))[:, 1:], "give those of the same image"),
-        (lambda labels: np.full((2, *labels.shape), 0.5), "2 classes, expected three or four"),
         (lambda labels: 3 * leaky(labels), "apply softmax"),
     ],
 )

@@ -36,8 +36,8 @@ def tune_stored(
     ----------
     probabilities, masks : path
         Two files, or two folders whose files are paired by their stems. See `decode_files` for the
-        kinds but series; ``threshold`` needs three or four classes. ``x_masks.tif`` counts as x.
-        Probabilities without a mask are not used.
+        kinds but series; without the class touching, its threshold does nothing. ``x_masks.tif``
+        counts as x. Probabilities without a mask are not used.
     decode, background_as, report
         See `tune`.
     axes : str, optional
@@ -46,7 +46,7 @@ def tune_stored(
     Raises
     ------
     ValueError
-        A file holds no probabilities, too few classes or another size than its mask; no mask has a
+        A file holds no probabilities or another size than its mask; no mask has a
         cell; an unknown option.
     OSError
         A file does not exist, or a mask has no probabilities.

@@ -183,7 +183,7 @@ class StoredMaps:
     ----------
     name : str
     probabilities : (C, *S) float32 array
-        Of three or four classes; the guides may follow if the rule needs them.
+        Of two to four classes; the guides may follow if the rule needs them.
     labels : (*S) integer array
         The true cells.
     zoom : float
@@ -231,7 +231,7 @@ def tune_maps(
         TemporaryDirectory(prefix="seamwise-tune-") as name,
         ThreadPoolExecutor(_WORKERS) as threads,
     ):
-        files = _store(maps, decode, Path(name))
+        files = _store(maps, Path(name))
         quality = partial(_quality, images=files)
         trials: dict[Point, Trial] = {}
 
@@ -331,10 +331,10 @@ class _Files:
     zoom: float
 
 
-def _store(maps: Iterable[StoredMaps], decode: TunedRule, folder: Path) -> list[_Files]:
+def _store(maps: Iterable[StoredMaps], folder: Path) -> list[_Files]:
     files, cells = [], False
     for number, image in enumerate(maps):
-        _check(image, decode)
+        _check(image)
         files.append(
             _Files(
                 image.name,
@@ -351,16 +351,11 @@ def _store(maps: Iterable[StoredMaps], decode: TunedRule, folder: Path) -> list[
     return files
 
 
-def _check(image: StoredMaps, decode: TunedRule) -> None:
-    channels, *shape = image.probabilities.shape
-    if decode == "threshold" and channels < 3:
+def _check(image: StoredMaps) -> None:
+    shape = image.probabilities.shape[1:]
+    if shape != image.labels.shape:
         raise ValueError(
-            f"{image.name} has probabilities of {channels} classes, expected three or four: "
-            "--decode threshold needs the class touching"
-        )
-    if tuple(shape) != image.labels.shape:
-        raise ValueError(
-            f"{image.name} has probabilities of {tuple(shape)} pixels and a mask of "
+            f"{image.name} has probabilities of {shape} pixels and a mask of "
             f"{image.labels.shape}: give those of the same image"
         )
 
