@@ -51,4 +51,4 @@ def test_cells_with_stained_walls_are_found_by_the_voxel_size():
     whole = np.flatnonzero(sizes > 2000)[1:]  # slivers at the border are not expected
     inner = np.where(np.isin(drawn.labels, whole), drawn.labels, 0)
     score = match(inner, found)
-    assert score.recall > 0.45  # 0.56, of 50 cells
+    assert score.recall > 0.8  # 0.9, of 50 cells

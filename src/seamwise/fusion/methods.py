@@ -232,9 +232,8 @@ def fuse_burst(
         shown, notes = whole or shown, notes + of_moving
     counted = CountedFrames(ReorderedFrames(shown, order), _stage_report(report, "fuse"), total)
     fuse_with_method = method.fuse
-    if (
-        method.needs_brightness
-    ):  # of frames that are not moved, if none is transparent: it is faster
+    if method.needs_brightness:
+        # of frames that are not moved, if none is transparent: it is faster
         brightness = find_brightness(ReorderedFrames(masked or burst, order))
         fuse_with_method = partial(fuse_with_method, brightness=brightness)
     fusion = fuse_with_method(counted)

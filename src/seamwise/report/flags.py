@@ -120,7 +120,7 @@ def _times(ratio: float) -> str:
 
 
 def _rows(cells: Table, seams: Seams) -> list[int | None]:
-    """The row of the first cell of each seam, at its time; None if there is no such cell."""
+    """The row of the first cell of each seam, at its time; None without such a cell."""
     none = np.zeros(len(cells), int)
     keys = zip(cells.columns.get("time", none), cells["id"], strict=True)
     row_of = {(int(time), int(number)): row for row, (time, number) in enumerate(keys)}

@@ -47,7 +47,7 @@ def write_seams(path: Path, seams: Seams) -> None:
 
 
 def read_seams(path: Path) -> Seams | None:
-    """Read what `write_seams` wrote; None if there is no such file.
+    """Read what `write_seams` wrote; None without such a file.
 
     Raises
     ------
