@@ -218,7 +218,9 @@ class Guided:
         return {**names, "pq": scores.pooled[0].panoptic_quality}
 
 
-def run_settings(steps: int, *, learning_rate: float, validate_every: int) -> RunSettings:
+def run_settings(
+    steps: int, *, learning_rate: float, validate_every: int, average: float = 0.995
+) -> RunSettings:
     """Settings of a run with batches of 4 crops, and a snapshot with every validation."""
     return RunSettings(
         steps=steps,
@@ -228,7 +230,7 @@ def run_settings(steps: int, *, learning_rate: float, validate_every: int) -> Ru
         weight_decay=0.01,
         schedule="cosine",
         warmup=40,
-        average=0.995,
+        average=average,
         validate_every=validate_every,
         snapshot_every=validate_every,
         stored_as="float16",

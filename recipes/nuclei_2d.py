@@ -48,6 +48,7 @@ DECODE = DecodeRule(
     gap="second",
 )
 EMPTY = 0.02  # of the crops
+CROWDED = 0.3  # of the crops with `--crowds`
 DIMMED = 0.35  # of the crops of a deeper network: some nuclei are dimmed, some brightened
 
 
@@ -81,6 +82,13 @@ class NucleiSamples(Samples):
 
     levels = (STRONG, MILD, WEAK)
     dims = False
+    crowds: Sequence[Source] = ()
+
+    def choose(self, step: int, rng: np.random.Generator) -> Source:
+        """Training image of a sample: a crowd made of its own cells, or the image as it is."""
+        if self.crowds and rng.random() < CROWDED:
+            return self.crowds[int(rng.integers(len(self.crowds)))]
+        return super().choose(step, rng)
 
     def draw(self, source: Source, changes: Changes, rng: np.random.Generator) -> Crop:
         """Image as the network takes it, labels and guides of a random crop."""
@@ -153,6 +161,73 @@ def specked(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
     return image
 
 
+def crowded(source: Source, rng: np.random.Generator) -> Source:
+    """The image with copies of its cells pushed against others, until it is about twice as full.
+
+    A copy is turned by a multiple of 90 degrees, and slides in from one side of another cell until
+    it covers a little of what is there. Light adds up; of two cells, either one may lie on top.
+    """
+    image, labels = source.image.copy(), source.labels.copy()
+    boxes = ndimage.find_objects(np.maximum(source.labels, 0))
+    whole = [
+        (number, box)
+        for number, box in enumerate(boxes, start=1)
+        if box is not None and is_inside(box, labels.shape)
+    ]
+    if not whole:
+        return source
+    for _ in range(min(2 * len(whole), 150)):
+        number, box = whole[int(rng.integers(len(whole)))]
+        wide = tuple(slice(max(b.start - 3, 0), b.stop + 3) for b in box)
+        turn = int(rng.integers(4))
+        cell = np.rot90(source.labels[wide] == number, turn)
+        alone = np.rot90((source.labels[wide] == 0) | (source.labels[wide] == number), turn)
+        light = np.rot90(source.image[wide], turn)
+        push_in(image, labels, cell, light * soft(cell, alone), rng)
+    return Source(image, labels, measure_guides(labels))
+
+
+def is_inside(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+    """Whether a box keeps three pixels from the borders, the reach of its light."""
+    return all(b.start > 3 and b.stop < n - 3 for b, n in zip(box, shape, strict=True))
+
+
+def soft(cell: NDArray[np.bool_], alone: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """1 in the cell, falling to 0 within about three pixels around it, 0 in its neighbours."""
+    distance = ndimage.distance_transform_edt(~cell)
+    return (np.clip(1 - distance / 3, 0, 1) * alone).astype(np.float32)
+
+
+def push_in(
+    image: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    cell: NDArray[np.bool_],
+    light: NDArray[np.float32],
+    rng: np.random.Generator,
+) -> None:
+    """Put a cell where it covers little of another one, in place; nothing if it finds no place."""
+    numbers = np.unique(labels[labels > 0])
+    other = labels == rng.choice(numbers)
+    y, x = (float(axis.mean()) for axis in np.nonzero(other))
+    angle = rng.uniform(0, 2 * np.pi)
+    area, most = int(cell.sum()), rng.uniform(0.02, 0.12)
+    for reach in range(2, 3 * max(cell.shape)):
+        top = round(y + reach * np.sin(angle) - cell.shape[0] / 2)
+        left = round(x + reach * np.cos(angle) - cell.shape[1] / 2)
+        place = (slice(top, top + cell.shape[0]), slice(left, left + cell.shape[1]))
+        if top < 0 or left < 0 or labels[place].shape != cell.shape:
+            return
+        covered = cell & (labels[place] != 0)
+        if covered.sum() > most * area:
+            continue
+        if not covered.any() or (labels[place][cell] < 0).any():
+            return
+        free = cell if rng.random() < 0.5 else cell & ~covered
+        labels[place][free] = numbers.max() + 1
+        image[place] += light
+        return
+
+
 def sources_of(pairs: Sequence[Pair]) -> list[Source]:
     """Read the training images; `read_pair` bends the intensities, which is undone here."""
     sources = []
@@ -175,6 +250,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--validate-every", type=int, default=450)
     parser.add_argument("--second", action="store_true", help="change samples little")
+    parser.add_argument("--crowds", action="store_true", help="mix in crowds made of the cells")
+    parser.add_argument("--average", type=float, default=0.995)
     parser.add_argument("--deeper", action="store_true", help="a network of one more level")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
@@ -183,6 +260,7 @@ def main() -> None:
         options.steps,
         learning_rate=options.learning_rate,
         validate_every=options.validate_every,
+        average=options.average,
     )
     division = Division(training, selection)
     info = information(
@@ -194,7 +272,11 @@ def main() -> None:
         depth=4 + options.deeper,
     )
     options.output.mkdir(parents=True, exist_ok=True)
-    samples = NucleiSamples(sources_of(training), settings=settings, is_second=options.second)
+    sources = sources_of(training)
+    samples = NucleiSamples(sources, settings=settings, is_second=options.second)
+    if options.crowds:
+        rng = np.random.default_rng(0)
+        samples.crowds = [crowded(source, rng) for source in sources]
     samples.dims = options.deeper
     task = Guided(info, settings, samples, division.judged(RULE))
     start = first_weights(options.start)

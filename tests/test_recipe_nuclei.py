@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from seamwise.engine.settings import RunSettings
 from seamwise.labels.guides import measure_guides
@@ -172,3 +173,54 @@ def test_samples_are_changed_less_and_less(recipe, source):
     second = recipe.NucleiSamples([source], settings=settings, is_second=True)
     expected = [recipe.MILD, recipe.WEAK, recipe.WEAK, recipe.MILD]
     assert [second.changes(step) for step in range(4)] == expected
+
+
+def test_a_crowd_has_more_cells_that_cover_little_of_each_other(recipe, source):
+    crowd = recipe.crowded(source, np.random.default_rng(0))
+    before, after = (len(np.unique(s.labels)) - 1 for s in (source, crowd))
+    assert after > 1.2 * before
+    assert crowd.image.shape == source.image.shape
+    assert crowd.image.dtype == np.float32
+    # light is only added, and what no new cell came near is as it was
+    assert (crowd.image >= source.image).all()
+    near = ndimage.binary_dilation(crowd.labels > before, iterations=12)
+    np.testing.assert_array_equal(crowd.image[~near], source.image[~near])
+    sizes_before, sizes_after = (np.bincount(s.labels.ravel())[1:] for s in (source, crowd))
+    assert (sizes_after[:before] > 0.5 * sizes_before).mean() > 0.95
+    # a new cell touches one that was there
+    new = crowd.labels > before
+    assert (ndimage.binary_dilation(new, iterations=2) & (crowd.labels > 0) & ~new).any()
+
+
+def test_a_cell_lies_on_top_or_below_and_stops_where_it_covers_little(recipe):
+    cell = np.ones((10, 10), bool)
+    found = 0
+    for seed in range(40):
+        image, labels = np.zeros((80, 80), np.float32), np.zeros((80, 80), np.int32)
+        labels[35:45, 35:45] = 1
+        recipe.push_in(
+            image, labels, cell, np.ones((10, 10), np.float32), np.random.default_rng(seed)
+        )
+        if labels.max() == 1:  # at no distance it covers a little and not too much
+            assert not image.any()
+            continue
+        found += 1
+        assert image.sum() == 100
+        one, two = (int((labels == number).sum()) for number in (1, 2))
+        assert max(one, two) == 100  # one of them is whole
+        assert 88 <= min(one, two) < 100  # the other lost up to 12 %
+    assert found > 20
+
+
+def test_no_cell_is_pushed_over_the_border_or_into_what_is_ignored(recipe):
+    cell, light = np.ones((10, 10), bool), np.ones((10, 10), np.float32)
+    image, labels = np.zeros((29, 29), np.float32), np.zeros((29, 29), np.int32)
+    labels[10:20, 10:20] = 1
+    labels[20:] = -1
+    places = set()
+    for seed in range(60):
+        pushed = labels.copy()
+        recipe.push_in(image, pushed, cell, light, np.random.default_rng(seed))
+        np.testing.assert_array_equal(pushed[20:], labels[20:])
+        places.update(np.nonzero(pushed == 2)[0])
+    assert min(places) < 10  # some find a place
