@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from seamwise.cli.messages import say, warn
-from seamwise.cli.options import Axes, Channel, Masks, parse_channels
+from seamwise.cli.options import Axes, Channel, GapRadius, Masks, TouchingRadius, parse_channels
 from seamwise.cli.progress import Progress
 from seamwise.words import MapName
 
@@ -30,21 +30,8 @@ def nnunet_dataset(
             min=2, max=4, help="2: background, cell; 3: and touching; 4: and gap between cells."
         ),
     ] = 4,
-    touching_radius: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="A cell pixel is touching if another cell is within this many pixels "
-            "(not with --masks binary).",
-        ),
-    ] = 2,
-    gap_radius: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="With 4 classes: background is gap between cells closer than about twice this.",
-        ),
-    ] = 7.0,
+    touching_radius: TouchingRadius = 2,
+    gap_radius: GapRadius = 7.0,
     masks: Masks = None,
     map_name: Annotated[
         MapName | None,

@@ -55,6 +55,21 @@ SegmentationSettings = Annotated[
         help="TOML file with settings, see docs/training.md.", show_default="built-in settings"
     ),
 ]
+TouchingRadius = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="A cell pixel is touching if another cell is within this many pixels "
+        "(not with --masks binary).",
+    ),
+]
+GapRadius = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="With 4 classes: background is gap between cells closer than about twice this.",
+    ),
+]
 Masks = Annotated[
     Annotation | None,
     typer.Option(

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from seamwise.cli.options import Masks, parse_assignment, parse_spacing, parse_value
+from seamwise.cli.options import (
+    GapRadius,
+    Masks,
+    TouchingRadius,
+    parse_assignment,
+    parse_spacing,
+    parse_value,
+)
 from seamwise.cli.progress import Progress, follow_files
 from seamwise.words import MapName
 
@@ -37,21 +44,8 @@ def weights(
     classes: Annotated[
         int, typer.Option(min=2, max=4, help="Number of classes of the target to be weighted.")
     ] = 3,
-    touching_radius: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="A cell pixel is touching if another cell is within this many pixels "
-            "(not with --masks binary).",
-        ),
-    ] = 2,
-    gap_radius: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="With 4 classes: background is gap between cells closer than about twice this.",
-        ),
-    ] = 7.0,
+    touching_radius: TouchingRadius = 2,
+    gap_radius: GapRadius = 7.0,
     scale: Annotated[
         str | None,
         typer.Option(
