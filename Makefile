@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 # the files in the order of tests/conftest.py
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint cases nightly clean model phase-model walls-model focus-models burst-model benchmark \
+.PHONY: demo test lint docs cases nightly clean model phase-model walls-model focus-models burst-model benchmark \
   reproduction reproduction-report
 
 demo: $(VENV)/.installed
@@ -17,9 +17,13 @@ test: lint
 	$(PYTEST)
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src apps tests benchmarks examples recipes reproduction
-	$(BIN)/ruff format --check src apps tests benchmarks examples recipes reproduction
+	$(BIN)/ruff check src apps tests benchmarks docs examples recipes reproduction
+	$(BIN)/ruff format --check src apps tests benchmarks docs examples recipes reproduction
 	$(BIN)/mypy
+
+# the documentation as a site, in build/site: open build/site/index.html
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m mkdocs build --strict
 
 # scripts that each show one fault users met; tests/cases.txt lists those that must pass
 cases: $(VENV)/.installed

@@ -14,6 +14,7 @@ FEWEST_CASES = 6
 """Cases that a paired test needs: with five, even Wilcoxon's smallest p is above the level."""
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "no significant difference"
+"""Verdict on a claim."""
 
 
 @dataclass(frozen=True)

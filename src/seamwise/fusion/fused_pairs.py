@@ -9,6 +9,7 @@ from seamwise.fusion.burst import burst_folders, find_frames
 from seamwise.io.listing import by_stem, find_images, stem
 
 DUMMIES = ("source A", "source B")
+"""Methods that return one of the two sources as it is."""
 
 _FRAME = re.compile(r"(.+)[-_]([a-zA-Z]|\d)")  # x-A, x_1
 _ENDINGS = (["A", "B"], ["1", "2"])

@@ -26,6 +26,8 @@ from seamwise.pictures import as_unit
 METRICS: Mapping[str, Callable[..., float]] = {
     "q_mi": q_mi, "q_te": q_te, "q_ncie": q_ncie, "q_g": q_g, "q_p": q_p, "q_s": q_s, "q_cb": q_cb,
 }  # fmt: skip
+"""The scores of a fused picture and its two sources, by their names."""
+
 WITH_TRUTH: Mapping[str, Callable[..., float]] = {"ssim": ssim, "psnr": psnr}
 
 Levels = NDArray[Any]

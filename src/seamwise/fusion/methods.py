@@ -55,6 +55,7 @@ CLASSICAL = {
     "matting": Classical(classical.matting, 1, is_sequential=True),
     "cnn": Classical(classical.cnn, 1, takes_device=True, is_sequential=True),
 }
+"""The classical methods by their names."""
 
 
 @dataclass(frozen=True)

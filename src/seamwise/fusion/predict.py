@@ -22,6 +22,7 @@ from seamwise.types import Picture
 from seamwise.words import FusionMode, check_word
 
 Model = ReadyNetwork[FusionInfo]
+"""A network that fuses, ready to run: what `load` returns."""
 
 TILE = 1024
 _OVERLAP = 64

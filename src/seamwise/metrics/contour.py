@@ -14,6 +14,7 @@ from seamwise.metrics.dataset import Counts
 from seamwise.metrics.overlap import checked_pair
 
 DEFAULT_RADII = (1, 2, 3, 4, 5, 6, 7)
+"""Radii in pixels at which contours are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from seamwise.metrics.overlap import OverlapTable, overlap_table
 
 # Quotients, not sums of 0.05: an IoU of exactly 3/5 must reach the limit 0.6.
 DEFAULT_IOUS = tuple(step / 20 for step in range(10, 20))
+"""0.5, 0.55, … 0.95."""
 
 _UNIQUE_ABOVE = 0.5
 

@@ -32,6 +32,7 @@ _OVERLAP = {2: 64, 3: 32}
 
 
 Model = ReadyNetwork[SegmentationInfo]
+"""A network that segments, ready to run: `load` and `Model.from_network` return one."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ MAPS = {
     "unet": weights.unet,
     "w3": weights.w3,
 }
+"""The weight maps by their names."""
 _CALL = ("labels", "target", "spacing", "counts")
 _MOST_AXES = 3  # of an image; a batch of volumes has more
 _NEW_NAMES = {"normalization": "balance"}

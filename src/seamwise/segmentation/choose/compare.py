@@ -31,12 +31,14 @@ from seamwise.segmentation.train import train
 from seamwise.words import SystemName
 
 IOUS = (0.5, 0.7, 0.9)
+"""Limits of the IoU at which `compare` scores."""
 METRICS = {
     "PQ": "panoptic_quality",
     "RQ": "recognition_quality",
     "SQ": "segmentation_quality",
     "AP": "accuracy",
 }
+"""Short names of the scores of a comparison."""
 
 _OWN_OF_A_RUN = ("loss", "seed", "lam", "weights")
 

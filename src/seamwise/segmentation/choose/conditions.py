@@ -19,7 +19,7 @@ from seamwise.segmentation.systems import system
 from seamwise.segmentation.train import describe
 from seamwise.words import SystemName
 
-OWN_SETTINGS = (  # change neither the first weights nor the crops
+OWN_SETTINGS = (
     "lam",
     "weights",
     "touching_radius",
@@ -34,6 +34,7 @@ OWN_SETTINGS = (  # change neither the first weights nor the crops
     "min_core",
     "gap",
 )
+"""Settings that runs may differ in: they change neither the first weights nor the crops."""
 _LAST = ("head.weight", "head.bias")
 
 
