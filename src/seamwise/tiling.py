@@ -28,10 +28,20 @@ class Tile:
     @property
     def weight(self) -> NDArray[np.float32]:
         """The weights as one array of the tile's shape."""
-        weight = np.ones((), np.float32)
-        for axis_weights in self.weights:
-            weight = weight[..., np.newaxis] * axis_weights
-        return weight
+        return _product(self.weights)
+
+    def add(self, values: NDArray[Any], total: NDArray[np.float32]) -> None:
+        """Add weight · values to `total`, in place, both `(channels, *shape of the tile)`.
+
+        Most weights are one: nothing is multiplied by them.
+        """
+        for part in product(*map(_cuts, self.weights)):
+            weights = [w[cut] for w, cut in zip(self.weights, part, strict=True)]
+            where = (slice(None), *part)
+            if all((w == 1).all() for w in weights):
+                total[where] += values[where]
+            else:
+                total[where] += values[where] * _product(weights)
 
 
 def tiles(
@@ -227,8 +237,24 @@ def _sum_of_row(
     for tile in row:
         region = [slice(None), *tile.box]
         region[axis + 1] = slice(None)
-        total[tuple(region)] += compute(tile.box) * tile.weight
+        tile.add(compute(tile.box), total[tuple(region)])
     return np.moveaxis(total, axis + 1, 0)
+
+
+def _product(weights: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Product of the weights of all axes, as one array."""
+    product_of_axes = np.ones((), np.float32)
+    for axis_weights in weights:
+        product_of_axes = product_of_axes[..., np.newaxis] * axis_weights
+    return product_of_axes
+
+
+def _cuts(weights: NDArray[np.float32]) -> list[slice]:
+    """An axis before, within and behind the weights of one, whichever of the three there are."""
+    ones = np.flatnonzero(weights == 1)
+    start, stop = (ones[0], ones[-1] + 1) if len(ones) else (0, 0)
+    cuts = [slice(0, start), slice(start, stop), slice(stop, len(weights))]
+    return [cut for cut in cuts if cut.start < cut.stop]
 
 
 def _per_axis(name: str, value: int | Sequence[int], shape: Sequence[int]) -> list[int]:
