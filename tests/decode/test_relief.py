@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from oracles.relief import relief_slow
 from seamwise.decode import argmax, instances, relief, semantic_classes
+from seamwise.decode.instances import assign_touching, find_foreground
 from seamwise.decode.meetings import join_meetings, meet
 from seamwise.decode.relief import (
     foreground_classes,
     peaks,
     saddle_sums,
+    sums_of_touching,
     with_cores,
     without_valley,
 )
@@ -177,3 +180,26 @@ def test_sums_between_cells_by_hand():
         (2, 3, 1),
     ]
     assert sums.total.tolist() == [3, 5.5, 5.5]
+
+
+@pytest.mark.parametrize("shape", [(40,), (24, 31), (7, 11, 13), (1, 12, 12)])
+def test_saddles_are_found_from_the_touching_pixels_alone(shape):
+    rng = np.random.default_rng(5)
+    classes, height = rng.integers(0, 3, shape).astype(np.uint8), rng.random(shape, np.float32)
+    foreground = find_foreground(classes)
+    owners = assign_touching(foreground, foreground.areas() >= 2)
+    expected = saddle_sums(owners.labels, height)
+    sums = sums_of_touching(owners, height)
+    assert len(expected.first) or len(shape) == 1
+    for name in ("first", "second", "total", "faces"):
+        np.testing.assert_array_equal(getattr(sums, name), getattr(expected, name))
+
+
+def test_peaks_of_runs_are_those_of_pixels():
+    rng = np.random.default_rng(6)
+    classes, height = rng.integers(0, 3, (20, 30)).astype(np.uint8), rng.normal(size=(20, 30))
+    labels, count = ndimage.label(classes == 1)
+    foreground = find_foreground(classes)
+    assert foreground.count == count
+    np.testing.assert_array_equal(foreground.areas()[1:], np.bincount(labels.ravel())[1:])
+    np.testing.assert_array_equal(foreground.peaks(height)[1:], peaks(height, labels)[1:])

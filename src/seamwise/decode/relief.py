@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from seamwise.array_like import as_array
-from seamwise.decode.instances import assign_touching, check_sizes, clean
+from seamwise.decode.instances import (
+    Owners,
+    assign_touching,
+    check_sizes,
+    clean,
+    find_foreground,
+)
 from seamwise.decode.probabilities import (
     Gap,
     as_probabilities,
@@ -20,7 +23,7 @@ from seamwise.decode.probabilities import (
     check_threshold,
 )
 from seamwise.labels import CELL, TOUCHING, Labels
-from seamwise.labels.slabs import areas, look_up
+from seamwise.labels.runs import join_pairs
 
 
 def relief(
@@ -178,15 +181,30 @@ def judge_by_relief(
     if saddle < 0:
         raise ValueError(f"saddle must be 0 or more, not {saddle}")
     check_sizes(min_size, min_core)
-    labels, _ = ndimage.label(classes == CELL)
-    no_cell = (peaks(height, labels) < peak) | (areas(labels) < min_core)
-    no_cell[0] = False
-    is_dropped = look_up(no_cell, labels)
-    labels[is_dropped] = 0
-    if not labels.any():
-        return np.zeros(classes.shape, np.uint8)
-    assign_touching(labels, (classes == TOUCHING) | is_dropped)
-    return clean(_merge_cells(labels, height, saddle), min_size)
+    foreground = find_foreground(classes)
+    highest = foreground.peaks(height)
+    is_cell = (foreground.areas() >= max(min_core, 1)) & (highest >= peak)
+    owners = assign_touching(foreground, is_cell)
+    owner = owners.canvas.reshape(-1)[owners.places()]
+    np.maximum.at(highest, owner, height.reshape(-1)[owners.touching.pixels()])
+    highest[0] = np.inf
+    lowest = without_valley(sums_of_touching(owners, height), highest, saddle=saddle)
+    return clean(owners.labels, min_size, lowest)
+
+
+def sums_of_touching(owners: Owners, height: NDArray[Any]) -> "SaddleSums":
+    """`saddle_sums` of owners, from the touching pixels: each face between cells has one."""
+    canvas, places, parts = owners.canvas.reshape(-1), owners.places(), []
+    for axis in range(owners.canvas.ndim):
+        step = int(np.prod(owners.canvas.shape[axis + 1 :]))
+        faces = []
+        for behind in (places - step, places):
+            one, two = canvas[behind], canvas[behind + step]
+            faces.append(behind[(one > 0) & (two > 0) & (one != two)])
+        low = np.unique(np.concatenate(faces))
+        heights = (height.reshape(-1)[owners.in_image(place)] for place in (low, low + step))
+        parts.append(sums_across(canvas[low], canvas[low + step], *heights))
+    return add_up(parts)
 
 
 def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
@@ -196,13 +214,6 @@ def peaks(height: NDArray[Any], labels: Labels) -> NDArray[Any]:
     np.maximum.at(highest, labels[is_cell], height[is_cell])
     highest[0] = np.inf
     return highest
-
-
-def _merge_cells(labels: Labels, height: NDArray[Any], saddle: float) -> Labels:
-    """Give one number to cells without a valley between them."""
-    lowest = without_valley(saddle_sums(labels, height), peaks(height, labels), saddle=saddle)
-    result: Labels = look_up(lowest.astype(np.int32), labels)
-    return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,12 +287,8 @@ def without_valley(sums: SaddleSums, highest: NDArray[Any], *, saddle: float) ->
     lower = np.minimum(highest[sums.first], highest[sums.second])
     has_no_valley = sums.total >= saddle * lower * sums.faces
     count = len(highest)
-    edges = (
-        np.ones(has_no_valley.sum(), bool),
-        (sums.first[has_no_valley], sums.second[has_no_valley]),
-    )
-    groups, group = connected_components(coo_array(edges, shape=(count, count)), directed=False)
-    lowest = np.full(groups, count)
+    group = join_pairs(count, sums.first[has_no_valley], sums.second[has_no_valley])
+    lowest = np.full(int(group.max(initial=-1)) + 1, count)
     np.minimum.at(lowest, group, np.arange(count))
     result: NDArray[np.int64] = lowest[group]
     return result

@@ -1,9 +1,13 @@
 """Runs of equal labels along the rows of an image; see `row_runs`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from seamwise.types import Labels
 
@@ -26,6 +30,32 @@ class Runs:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
 
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def stops(self) -> NDArray[np.int64]:
+        """The pixel behind the last one of each run."""
+        return self.starts + self.lengths
+
+    def select(self, is_wanted: NDArray[np.bool_]) -> "Runs":
+        """Return some of the runs."""
+        return Runs(self.labels[is_wanted], self.starts[is_wanted], self.lengths[is_wanted])
+
+    def pixels(self) -> NDArray[np.int64]:
+        """Return the numbers of all pixels of the runs, in scan order.
+
+        Examples
+        --------
+        >>> row_runs(np.array([0, 0, 7, 7, 0])).select(np.array([False, True, True])).pixels()
+        array([2, 3, 4])
+        """
+        steps = np.ones(int(self.lengths.sum()), np.int64)
+        if len(self):
+            steps[0] = self.starts[0]
+            steps[np.cumsum(self.lengths[:-1])] += self.starts[1:] - self.stops[:-1]
+        return np.cumsum(steps, out=steps)
+
 
 def row_runs(labels: Labels) -> Runs:
     """Split an image into runs of equal labels along its last axis.
@@ -41,6 +71,91 @@ def row_runs(labels: Labels) -> Runs:
     pixels = labels.reshape(-1)
     is_start = np.ones(pixels.size, bool)
     np.not_equal(pixels[1:], pixels[:-1], out=is_start[1:])
-    is_start[:: labels.shape[-1]] = True
+    is_start[:: max(labels.shape[-1], 1)] = True
     starts = np.flatnonzero(is_start)
     return Runs(pixels[starts], starts, np.diff(starts, append=pixels.size))
+
+
+def facing_runs(
+    runs: Runs, shape: Sequence[int], *, diagonal: bool = False
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the pairs of runs of neighbouring rows that have neighbouring pixels, each once.
+
+    Parameters
+    ----------
+    runs : Runs
+        Some or all of an image.
+    shape : sequence of int
+        Of the image.
+    diagonal : bool
+        Pixels are neighbours over faces, edges and corners, not over faces alone.
+
+    Returns
+    -------
+    first, second : (pairs,) int32 arrays
+        Positions in `runs`, of which there are fewer than 2³¹; first < second.
+
+    Examples
+    --------
+    >>> image = np.array([[5, 5, 0], [0, 5, 5], [5, 0, 0]])
+    >>> cells = row_runs(image)
+    >>> cells = cells.select(cells.labels > 0)
+    >>> [pair.tolist() for pair in facing_runs(cells, image.shape)]
+    [[0], [1]]
+    >>> [pair.tolist() for pair in facing_runs(cells, image.shape, diagonal=True)]
+    [[0, 1], [1, 2]]
+    """
+    *rows, width = shape
+    row, column = np.divmod(runs.starts, max(width, 1))
+    stops = runs.stops
+    firsts, seconds = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for offset in _row_offsets(len(rows), diagonal=diagonal):
+        is_inside = _are_inside(row, offset, rows)
+        step = int(np.dot(offset, np.cumprod([1, *rows[:0:-1]])[::-1])) * width
+        low, high = runs.starts[is_inside] + step, stops[is_inside] + step
+        if diagonal:
+            low -= column[is_inside] > 0
+            high += column[is_inside] + runs.lengths[is_inside] < width
+        begin = np.searchsorted(stops, low, side="right")
+        end = np.searchsorted(runs.starts, high, side="left")
+        count = np.maximum(end - begin, 0)
+        before = np.cumsum(count) - count
+        firsts.append(np.repeat(np.flatnonzero(is_inside).astype(np.int32), count))
+        seconds.append(np.repeat((begin - before).astype(np.int32), count))
+        seconds[-1] += np.arange(len(firsts[-1]), dtype=np.int32)
+    return np.concatenate(firsts), np.concatenate(seconds)
+
+
+def join_pairs(
+    count: int, first: NDArray[np.integer], second: NDArray[np.integer]
+) -> NDArray[np.int32]:
+    """Number what pairs join, from 0, in the order of the lowest member of each group.
+
+    Examples
+    --------
+    >>> join_pairs(5, np.array([1, 4]), np.array([3, 3])).tolist()
+    [0, 1, 2, 1, 1]
+    """
+    edges = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
+    # it visits the groups in the order of their lowest member
+    group: NDArray[np.int32] = connected_components(edges, directed=False)[1]
+    return group
+
+
+def _row_offsets(axes: int, *, diagonal: bool) -> list[tuple[int, ...]]:
+    """Steps from a row to the neighbours that follow in scan order, one number for each axis."""
+    steps = product((-1, 0, 1), repeat=axes)
+    ahead = [step for step in steps if step > (0,) * axes]
+    return ahead if diagonal else [step for step in ahead if sum(map(abs, step)) == 1]
+
+
+def _are_inside(
+    row: NDArray[np.int64], offset: Sequence[int], rows: Sequence[int]
+) -> NDArray[np.bool_]:
+    """Whether the row at an offset lies in the image, too."""
+    is_inside = np.ones(len(row), bool)
+    for step, length in zip(offset[::-1], rows[::-1], strict=True):
+        row, place = np.divmod(row, max(length, 1))
+        if step:
+            is_inside &= (place + step >= 0) & (place + step < length)
+    return is_inside
