@@ -43,36 +43,11 @@ cases: $(VENV)/.installed
 	.nnunet/bin/python tests/support/torchvision_operators.py
 	touch $@
 
-# what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form
+# what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form.
+# It takes hours and goes on after a failure; benchmarks/nightly.log has a line for each command.
 nightly: lint .core/bin/python .nnunet/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
-	SEAMWISE_CORE=$(CURDIR)/.core/bin/python SEAMWISE_LONG=1 $(PYTEST)
-	OMP_NUM_THREADS=1 SEAMWISE_LONG=1 .nnunet/bin/python -m pytest -W ignore tests/apps/nnunet tests/test_framework_pages.py
-	$(BIN)/python .ci/cases --all
-	$(BIN)/python tests/support/kills.py
-	$(BIN)/python tests/support/kills.py --torn --every 3
-	$(BIN)/python benchmarks/losses.py
-	$(BIN)/python benchmarks/training.py --quick
-	$(BIN)/python benchmarks/matching.py
-	$(BIN)/python benchmarks/decoding.py
-	$(BIN)/python benchmarks/segment.py
-	$(BIN)/python benchmarks/stages.py --quick
-	$(BIN)/python benchmarks/runtimes.py --quick
-	$(BIN)/python benchmarks/seams.py
-	$(BIN)/python benchmarks/measure.py --quick
-	$(BIN)/python benchmarks/resources.py
-	$(BIN)/python benchmarks/weights.py --quick
-	$(BIN)/python benchmarks/scale.py --quick
-	for what in stack slide memory; do $(BIN)/python benchmarks/volumes.py $$what --quick || exit; done
-	for what in speed metrics memory; do $(BIN)/python benchmarks/fusion.py $$what --quick || exit; done
-	$(BIN)/python benchmarks/fusion.py synthetic $(DATA)/fusion/bsds500 --quick
-	$(BIN)/python benchmarks/fusion.py bursts $(DATA)/fusion/bsds500 --quick
-	$(BIN)/python benchmarks/fusion.py frames $(DATA)/fusion/bsds500 --quick
-	for what in moved static few; do $(BIN)/python benchmarks/moved.py $$what $(DATA)/fusion/bsds500 --scenes 1 --counts 12 || exit; done
-	$(BIN)/python benchmarks/dim.py $(DATA)/fusion/bsds500 --pairs 1
-	$(BIN)/python benchmarks/peers/segment.py $(DATA)/dsb2018/train -o runs/peers --quick
-	$(BIN)/python benchmarks/peers/fuse.py --quick
-	$(BIN)/python benchmarks/tuning.py $(DATA)/dsb2018/train --quick
+	$(BIN)/python .ci/nightly
 
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/losses.py

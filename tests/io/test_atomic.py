@@ -230,3 +230,15 @@ def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path):
         first.write_text("first")
     assert len(names(tmp_path)) == 2  # the target, and what is left of the other file
     assert target.read_text() == "first"
+
+
+def test_a_check_removes_what_a_killed_process_left(tmp_path):
+    """The writer that follows may have temporary files of another kind, as tables do."""
+    target = tmp_path / "a.csv"
+    subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
+    assert len(names(tmp_path)) == 1
+    check_writable(target)
+    assert names(tmp_path) == []
+    with atomic_path(target) as temporary:
+        check_writable(target)
+        assert temporary.exists()

@@ -238,7 +238,7 @@ def main() -> None:
     for room in ("cli", "exchange", "fusion", "measure", "report", "segmentation"):
         importlib.import_module(f"seamwise.{room}")  # once, for all forks
 
-    failed = 0
+    failed = all_kills = all_faults = 0
     for name in options.commands or COMMANDS:
         prepare, line = COMMANDS[name]
         kills, found = faults(name, line.split(), prepare, every=options.every, torn=options.torn)
@@ -246,6 +246,8 @@ def main() -> None:
         for fault in found:
             print(f"  {fault}", flush=True)
         failed += bool(found) or not kills
+        all_kills, all_faults = all_kills + kills, all_faults + len(found)
+    print(f"{all_kills} kills, {all_faults} faults in all")
     sys.exit(1 if failed else 0)
 
 

@@ -84,14 +84,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Check before the work that `atomic_path` could begin to write there; leaves nothing behind.
 
+    It also removes what killed processes left of the file.
+
     Raises
     ------
     OSError
         As `atomic_path`.
     """
-    _, temporary = _places(Path(path))
+    target, temporary = _places(Path(path))
     try:
         temporary.open("xb").close()
+        _remove_leftovers(target)
     except OSError as error:
         raise _explain(error, Path(path)) from error
     finally:

@@ -1,0 +1,75 @@
+"""`.ci/nightly`: it goes on after a failure, and its log has a line for each command."""
+
+import importlib.machinery
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / ".ci" / "nightly"
+
+pytestmark = pytest.mark.skipif(not SCRIPT.is_file(), reason="needs a checkout")
+
+PASSES, FAILS = "python passes.py", "python fails.py"
+
+
+@pytest.fixture
+def nightly(tmp_path, monkeypatch):
+    """The script, in a folder with commands of its own."""
+    loader = importlib.machinery.SourceFileLoader("nightly", str(SCRIPT))
+    script = importlib.util.module_from_spec(importlib.util.spec_from_loader("nightly", loader))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        loader.exec_module(script)
+    (tmp_path / "passes.py").write_text("print('1 failed before')\nprint('3 passed in 1.25s')")
+    (tmp_path / "fails.py").write_text("raise SystemExit('== 1 failed, 2 passed in 0.5s ==')")
+    (tmp_path / "hangs.py").write_text("import time\ntime.sleep(60)")
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    monkeypatch.setattr(script, "LOG", tmp_path / "nightly.log")
+    monkeypatch.setattr(script, "OUTPUTS", tmp_path / "outputs")
+    monkeypatch.setattr(script, "COMMANDS", [FAILS, PASSES, "python hangs.py ../shared/none"])
+    monkeypatch.setattr(script, "commit", lambda: "abc")
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["nightly", *words])
+        with pytest.raises(SystemExit) as stopped:
+            script.main()
+        rows = [line.split(" | ") for line in script.LOG.read_text().splitlines()]
+        return stopped.value.code, [(row[0], row[-1]) for row in rows if row[0][0] != "#"]
+
+    return script, run
+
+
+def test_a_failure_stops_nothing(nightly):
+    _, run = nightly
+    code, rows = run()
+    assert code == 1
+    assert rows == [
+        ("FAILED with exit code 1: 1 failed, 2 passed", FAILS),
+        ("ok: 3 passed", PASSES),
+        ("skipped, ../shared/none is missing", "python hangs.py ../shared/none"),
+    ]
+
+
+def test_chosen_commands_replace_their_lines(nightly, tmp_path):
+    _, run = nightly
+    run()
+    (tmp_path / "fails.py").write_text("print('21 kills, 0 faults in all')")
+    code, rows = run("fails")
+    assert code == 0
+    assert rows[:2] == [("ok: 21 kills, 0 faults in all", FAILS), ("ok: 3 passed", PASSES)]
+
+
+def test_a_command_that_hangs_is_ended(nightly, tmp_path):
+    script, _ = nightly
+    (tmp_path / "outputs").mkdir()
+    words, output = ["python", "hangs.py"], tmp_path / "outputs" / "x.txt"
+    assert script.result_of(words, output, 0.2) == "FAILED after 0 s"
+
+
+def test_every_script_exists():
+    root, commands = SCRIPT.parent.parent, SCRIPT.read_text().split('f"""\n')[1].split('"""')[0]
+    scripts = [word for word in commands.split() if word.endswith(".py") or word == ".ci/cases"]
+    assert len(scripts) > 20
+    assert [name for name in scripts if not (root / name).is_file()] == []
