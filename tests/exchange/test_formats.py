@@ -3,6 +3,7 @@
 import json
 import weakref
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,10 +201,14 @@ def test_a_table_that_is_none_is_refused_in_one_line(tmp_path):
     (tmp_path / "x.csv").write_text("id,file\n1,a.tif\n")
     (tmp_path / "y.csv").write_text("id,file,time\none,a.tif,0\n")
     (tmp_path / "z.csv").write_text("id,file,time\n1,a.tif,0\n01,a.png,0\n")
+    (tmp_path / "short.csv").write_text("time,id,file\n0,1\n")
+    (tmp_path / "long.csv").write_text("id,file,time\n1,a.tif,0,5\n")
     for name, format, words in (
         ("x.csv", "geojson", "has no column time"),
         ("y.csv", "geojson", "give one of seamwise measure"),
         ("z.csv", "geojson", "two rows are of cell 1 of a.png, time 0"),
+        ("short.csv", "geojson", "a row has more or fewer fields than the first"),
+        ("long.csv", "geojson", "a row has more or fewer fields than the first"),
         ("x.parquet", "geojson", "is not a table in a .csv file"),
         ("x.csv", "roi", "table needs the format geojson, not roi"),
     ):
@@ -224,6 +229,40 @@ def test_other_forms_of_geojson_are_read(tmp_path, wrap):
     outlines, note = read_geojson(tmp_path / "x.geojson")
     assert len(outlines) == 1
     assert bool(note) == (wrap == "list")
+
+
+def coco_file(height="3", width="5", code="[[0, 0, 4, 0, 4, 4]]"):
+    image = '{"id": 1, "file_name": "x.png", "height": HEIGHT, "width": WIDTH}'
+    image = image.replace("HEIGHT", height).replace("WIDTH", width)
+    annotation = '{"image_id": 1, "segmentation": ' + code + "}"
+    return f'{{"images": [{image}], "annotations": [{annotation}]}}'.encode()
+
+
+TRIANGLE = b'{"type": "Polygon", "coordinates": [[[0, 0], [9, 9], [0, 9]]], "plane": {"z": 1}}'
+
+
+def test_a_run_length_code_is_that_of_its_columns(tmp_path):
+    (tmp_path / "x.json").write_bytes(coco_file(code='{"size": [3, 5], "counts": [7, 3, 5]}'))
+    (image,) = read_coco(tmp_path / "x.json")
+    labels = fill(image.outlines, (1, 3, 5)).labels[0]
+    assert labels.tolist() == [[0, 0, 0, 1, 0], [0, 0, 1, 0, 0], [0, 0, 1, 0, 0]]
+
+
+def test_a_code_of_a_large_image_takes_the_memory_of_its_cell(tmp_path):
+    side = 100_000
+    code = {"size": [side, side], "counts": [side * 9 + 4, 2, side**2 - side * 9 - 6]}
+    content = coco_file(height=str(side), width=str(side), code=json.dumps(code))
+    (tmp_path / "x.json").write_bytes(content)
+    (image,) = read_coco(tmp_path / "x.json")
+    assert image.outlines[0].rings[0].min(axis=0).tolist() == [9, 4]
+    assert image.outlines[0].rings[0].max(axis=0).tolist() == [10, 6]
+
+
+def test_an_roi_at_an_endless_time_is_refused(tmp_path):
+    write_rois(tmp_path / "x.zip", [replace(outline, t=2**30) for outline in trace(HOLES)])
+    has_failed, lines = messages(import_labels([tmp_path / "x.zip"], tmp_path / "out"))
+    assert has_failed
+    assert "give the image that was outlined" in lines[0]
 
 
 def test_coco_reads_polygons_and_both_run_length_codes(tmp_path):
@@ -275,6 +314,21 @@ def compressed(counts):
         ("x.json", b"[" * 100_000),
         ("x.json", b'{"images": [{"id": 1}], "annotations": []}'),
         ("x.json", b'{"images": [], "annotations": [{"image_id": 1}]}'),
+        # numbers that a small file makes large, or that are none
+        (
+            "x.geojson",
+            b'{"type": "Polygon", "coordinates": [[[0, 0], [9, 9], [1000000, 1000000]]]}',
+        ),
+        ("x.geojson", TRIANGLE.replace(b"1}", b"1e999}")),
+        ("x.geojson", TRIANGLE.replace(b"1}", b"1000000000}")),
+        ("x.geojson", TRIANGLE.replace(b"z", b"t").replace(b"1}", b"1000000000}")),
+        ("x.json", coco_file(height="1e999")),
+        ("x.json", coco_file(height="1000000", width="1000000")),
+        ("x.json", coco_file(code="[[0, 0, NaN, 5, 5, 5]]")),
+        ("x.json", coco_file(code="[[0, 0, 1e12, 5, 5, 5]]")),
+        ("x.json", coco_file(code='{"size": [3, 5], "counts": [7, 2, 7]}')),
+        ("x.json", coco_file(code='{"size": [3, 5], "counts": [7, 9, -1]}')),
+        ("x.json", coco_file(code='{"size": [1000000, 1000000], "counts": [0, 1000000000000]}')),
     ],
 )
 def test_a_damaged_file_is_one_line_and_the_others_are_read(tmp_path, name, content):

@@ -1,6 +1,7 @@
 """Outlines of many images in one file of the form of MS COCO: `write_coco` and `read_coco`."""
 
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.exchange.outlines import Outline, fill, trace
-from seamwise.io.errors import unreadable
+from seamwise.exchange.outlines import MOST_PIXELS, Outline, check_ring, fill, trace
+from seamwise.io.errors import WRONG_FIELDS, unreadable
 from seamwise.io.jsonfile import write_json
 from seamwise.labels import Labels
 
@@ -72,7 +73,7 @@ def read_coco(path: Path) -> list[CocoImage]:
         return list(_images(content))
     except OSError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+    except WRONG_FIELDS as error:
         raise unreadable(path, "COCO", error) from error
 
 
@@ -115,18 +116,42 @@ def _images(content: Mapping[str, Any]) -> Iterator[CocoImage]:
 def _outline(annotation: Mapping[str, Any], name: str) -> Outline:
     segmentation = annotation["segmentation"]
     if isinstance(segmentation, list):
-        rings = (np.array(points, float).reshape(-1, 2) for points in segmentation)
+        rings = [np.array(points, float).reshape(-1, 2) for points in segmentation]
+        for ring in rings:
+            check_ring(ring)
         return Outline(name, tuple((ring,) for ring in rings))
-    height, width = segmentation["size"]
-    counts = segmentation["counts"]
-    counts = _decompressed(counts) if isinstance(counts, str) else counts
-    values = np.arange(len(counts)) % 2 == 1
-    mask = np.repeat(values, counts).reshape(width, height).T
-    (outline,) = trace(mask.astype(np.uint8)) if mask.any() else (Outline(name, ()),)
-    return Outline(name, outline.parts)
+    height, width = map(operator.index, segmentation["size"])
+    code = segmentation["counts"]
+    counts = np.asarray(_decompressed(code) if isinstance(code, str) else code)
+    is_whole = counts.ndim == 1 and counts.dtype.kind == "i" and (counts >= 0).all()
+    if not is_whole or min(height, width) < 1 or sum(counts.tolist()) != height * width:
+        raise ValueError(f"a run-length code does not fit its size, {height} × {width} pixels")
+    first, mask = _columns_of(counts, height)
+    corner = np.array([first, 0.0])
+    parts = [part for outline in trace(mask) for part in outline.parts]
+    return Outline(name, tuple(tuple(ring + corner for ring in part) for part in parts))
 
 
-def _decompressed(text: str) -> NDArray[np.int64]:
+def _columns_of(counts: NDArray[np.int64], height: int) -> tuple[int, Labels]:
+    """The first column of a cell, and its pixels from there to its last column.
+
+    `counts` are the lengths of runs of 0 and 1 in turn, down the columns.
+    """
+    stops = np.cumsum(counts)
+    starts = stops - counts
+    is_cell = (np.arange(len(counts)) % 2 == 1) & (counts > 0)
+    if not is_cell.any():
+        return 0, np.zeros((height, 0), np.uint8)
+    first = int(starts[is_cell].min()) // height
+    width = (int(stops[is_cell].max()) - 1) // height + 1 - first
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"a run-length code covers {width} columns of {height} pixels, too many")
+    low, high = first * height, (first + width) * height
+    lengths = np.clip(stops, low, high) - np.clip(starts, low, high)
+    return first, np.repeat(is_cell.astype(np.uint8), lengths).reshape(width, height).T
+
+
+def _decompressed(text: str) -> list[int]:
     """Counts of a compressed code: 5 bits for each letter; from the third on, differences.
 
     Source: ``rleFrString`` of pycocotools.
@@ -145,4 +170,4 @@ def _decompressed(text: str) -> NDArray[np.int64]:
         if bits & 16:
             value -= 1 << shift
         counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-    return np.array(counts)
+    return counts

@@ -10,7 +10,7 @@ from seamwise.exchange.coco import CocoImage, read_coco, write_coco
 from seamwise.exchange.ctc import ENDING, export_series, import_series, is_series
 from seamwise.exchange.geojson import read_geojson, write_geojson
 from seamwise.exchange.measurements import Measurements, read_measurements
-from seamwise.exchange.outlines import Outline, fill, trace
+from seamwise.exchange.outlines import Outline, check_size, fill, trace
 from seamwise.exchange.roi import read_rois, write_rois
 from seamwise.io.atomic import check_writable, make_folder
 from seamwise.io.errors import error_line
@@ -277,11 +277,13 @@ def _canvas(drawing: _Drawing, image: Path | None) -> _Canvas:
         return _Canvas(volume.times, (depth, height, width), volume.spacing)
     times = 1 + max((outline.t for outline in drawing.outlines), default=0)
     depth = 1 + max((outline.z for outline in drawing.outlines), default=0)
-    if drawing.shape is not None:
-        return _Canvas(times, (depth, *drawing.shape))
-    corners = [ring.max(axis=0) for outline in drawing.outlines for ring in outline.rings]
-    width, height = np.ceil(np.max(corners, axis=0)).astype(int) if corners else (1, 1)
-    return _Canvas(times, (depth, max(int(height), 1), max(int(width), 1)))
+    height, width = drawing.shape or (1, 1)
+    if drawing.shape is None:
+        corners = [ring.max(axis=0) for outline in drawing.outlines for ring in outline.rings]
+        far = np.ceil(np.max(corners, axis=0)) if corners else (1, 1)
+        width, height = (max(int(length), 1) for length in far)
+    check_size(times, (depth, height, width))
+    return _Canvas(times, (depth, height, width))
 
 
 def _with_times(drawing: _Drawing, canvas: _Canvas) -> _Drawing:

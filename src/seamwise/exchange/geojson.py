@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from seamwise.exchange.outlines import Outline, Ring
-from seamwise.io.errors import unreadable
+from seamwise.exchange.outlines import Outline, Ring, check_ring
+from seamwise.io.errors import WRONG_FIELDS, unreadable
 from seamwise.io.jsonfile import write_json
-
-_FARTHEST = 1_000_000  # pixels from the corner of an image
 
 
 def write_geojson(
@@ -66,7 +64,7 @@ def read_geojson(path: Path) -> tuple[list[Outline], str]:
         outlines = [outline for one in features if (outline := _outline(one)) is not None]
     except OSError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+    except WRONG_FIELDS as error:
         raise unreadable(path, "GeoJSON", error) from error
     skipped = len(features) - len(outlines)
     return outlines, f"features that are not areas, skipped: {skipped}" if skipped else ""
@@ -118,11 +116,7 @@ def _outline(feature: Mapping[str, Any]) -> Outline | None:
 
 def _ring(points: Any) -> Ring:
     ring = np.array([point[:2] for point in points], float)
-    if ring.ndim != 2 or len(ring) < 3 or not np.isfinite(ring).all():
+    if ring.ndim != 2 or len(ring) < 3:
         raise ValueError("a ring needs three or more points of finite x and y")
-    if np.abs(ring).max() > _FARTHEST:
-        raise ValueError(
-            f"a ring reaches {np.abs(ring).max():.3g}, farther than {_FARTHEST:,} pixels: "
-            "expected pixels of the image"
-        )
+    check_ring(ring)
     return ring

@@ -46,6 +46,8 @@ def read_measurements(path: Path) -> Measurements:
 def _by_image(rows: Iterable[Mapping[str, str]]) -> Measurements:
     measurements: dict[str, dict[tuple[int, str], Mapping[str, float]]] = {}
     for row in rows:
+        if None in row or None in row.values():
+            raise ValueError("a row has more or fewer fields than the first")
         cells = measurements.setdefault(_image(row["file"]), {})
         place = int(row["time"]), str(int(row["id"]))
         if place in cells:

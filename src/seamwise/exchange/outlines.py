@@ -4,6 +4,7 @@ Corners are points ``(x, y)`` between the pixels: the first pixel reaches from 0
 QuPath and COCO count.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,11 @@ from seamwise.labels import Labels, bounding_boxes, relabel, smallest_dtype
 Ring = NDArray[np.floating[Any]]
 """Corners of a closed line, `(n, 2)`, each an x and a y; the first is not repeated."""
 
+MOST_PIXELS = 2**28
+"""Of what is drawn without its image: a small file could ask for any size."""
+
+_FARTHEST = 1_000_000  # pixels from the corner of an image
+_SMALLEST_PLANE = 2**14  # pixels; drawing a smaller one takes as long
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # right, down, left, up; the next turns right
 
 
@@ -63,6 +69,26 @@ class Filling:
     labels: Labels
     overlap: int
     lost: int
+
+
+def check_ring(ring: Ring) -> None:
+    """Raise ValueError if a point of a ring is not finite or lies beyond any image."""
+    if not np.isfinite(ring).all():
+        raise ValueError("a ring needs points of finite x and y")
+    if len(ring) and np.abs(ring).max() > _FARTHEST:
+        raise ValueError(
+            f"a ring reaches {np.abs(ring).max():.3g}, farther than {_FARTHEST:,} pixels: "
+            "expected pixels of the image"
+        )
+
+
+def check_size(times: int, shape: tuple[int, int, int]) -> None:
+    """Raise ValueError if labels of this size, (Z, Y, X), have more than `MOST_PIXELS`."""
+    if times * shape[0] * max(math.prod(shape[1:]), _SMALLEST_PLANE) > MOST_PIXELS:
+        raise ValueError(
+            f"its outlines need {times} × {shape[0]} planes of {shape[1]} × {shape[2]} pixels: "
+            "give the image that was outlined"
+        )
 
 
 def trace(labels: Labels, *, z: int = 0, t: int = 0) -> Iterator[Outline]:

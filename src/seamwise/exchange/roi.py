@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seamwise.exchange.outlines import Outline, Ring
+from seamwise.exchange.outlines import Outline, Ring, check_ring
 from seamwise.io.atomic import atomic_path
 from seamwise.io.errors import unreadable
 
@@ -112,5 +112,7 @@ def _as_outline(roi: "ImagejRoi") -> Outline | None:
     own = _OUR_NAME.fullmatch(roi.name)
     # what an odd number of rings goes around, wherever they lie
     parts = (tuple(np.asarray(ring, float) for ring in rings if len(ring) > 2),)
+    for ring in parts[0]:
+        check_ring(ring)
     z = roi.z_position or roi.position
     return Outline(own[1] if own else roi.name, parts, max(z - 1, 0), max(roi.t_position - 1, 0))

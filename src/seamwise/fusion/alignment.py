@@ -354,7 +354,7 @@ class Alignment:
             )
         except KeyError as error:
             raise ValueError(f"{path} is a damaged alignment: {error} is missing") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{path} is a damaged alignment: {error}") from error
 
     def _check_frame(self, frame: Picture, name: str) -> None:

@@ -4,6 +4,16 @@ from pathlib import Path
 
 _REASON_LENGTH = 200  # characters; some decoders print the bytes they met
 
+WRONG_FIELDS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,  # int(1e999)
+    RecursionError,
+)
+"""What reading the fields of a JSON file raises if it has others."""
+
 
 class DamagedError(ValueError):
     """A part of an image cannot be decoded; the other parts can, if the image is read in parts."""

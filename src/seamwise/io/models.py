@@ -418,7 +418,7 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     try:
         fields = json.loads(metadata[_KEY])
         version = int(fields["format_version"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"{path} is a safetensors file without seamwise's description: "
             "train a model with `seamwise train`"

@@ -1,0 +1,63 @@
+"""Damaged and hostile files of every kind: a sample; `make nightly` reads 10,000 of each."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.fuzz import run_batch
+from support.fuzz_readers import READERS, Case, Reader
+from support.hostile import damaged
+
+FUZZ = Path(__file__).parent / "support" / "fuzz.py"
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def test_no_reader_fails_on_damaged_files():
+    done = subprocess.run([sys.executable, str(FUZZ), "--cases=40"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{40 * len(READERS)} cases, 0 faults in all" in done.stdout
+
+
+def plain(case: Case, rng: np.random.Generator, folder: Path) -> Path:
+    return case.write(folder)
+
+
+def fill_memory(path):
+    return np.ones(2**25)
+
+
+def hang(path):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda path: int(path.read_text()), ""),  # ValueError
+        (lambda path: {}[path], "KeyError"),
+        (lambda path: float("inf").__int__(), "OverflowError"),
+        (lambda path: os.kill(os.getpid(), 9), "ends the process (-9)"),
+        (fill_memory, "takes 0."),
+        (hang, "does not end within 0.5 s"),
+    ],
+    ids=["line", "error", "overflow", "crash", "memory", "hang"],
+)
+def test_what_is_a_fault(read, words, tmp_path, monkeypatch):
+    monkeypatch.setattr("support.fuzz.SECONDS", 0.5)
+    monkeypatch.setattr("support.fuzz.KILOBYTES", 2**16)
+    reader = Reader(list, plain, read)
+    samples = [Case({"a": b"text"}, "a")]
+    faults = run_batch(reader, range(3, 5), tmp_path, samples)
+    assert list(faults) == ([3, 4] if words else [])
+    assert all(fault.startswith(words) for fault in faults.values())
+
+
+def test_a_case_is_the_same_again():
+    first, second = (damaged(bytes(99), np.random.default_rng(5)) for _ in range(2))
+    assert first == second != bytes(99)
