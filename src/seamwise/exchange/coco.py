@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.exchange.outlines import MOST_PIXELS, Outline, check_ring, fill, trace
+from seamwise.exchange.outlines import MOST_PIXELS, Outline, check_ring, fill, moved, trace
 from seamwise.io.errors import WRONG_FIELDS, unreadable
 from seamwise.io.jsonfile import write_json
 from seamwise.labels import Labels
@@ -128,8 +128,8 @@ def _outline(annotation: Mapping[str, Any], name: str) -> Outline:
         raise ValueError(f"a run-length code does not fit its size, {height} × {width} pixels")
     first, mask = _columns_of(counts, height)
     corner = np.array([first, 0.0])
-    parts = [part for outline in trace(mask) for part in outline.parts]
-    return Outline(name, tuple(tuple(ring + corner for ring in part) for part in parts))
+    parts = (part for outline in trace(mask) for part in outline.parts)
+    return Outline(name, tuple(moved(part, corner) for part in parts))
 
 
 def _columns_of(counts: NDArray[np.int64], height: int) -> tuple[int, Labels]:

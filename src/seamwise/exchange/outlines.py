@@ -91,6 +91,11 @@ def check_size(times: int, shape: tuple[int, int, int]) -> None:
         )
 
 
+def moved(part: Iterable[Ring], corner: NDArray[np.float64]) -> tuple[Ring, ...]:
+    """Return rings, moved by the x and y of a corner."""
+    return tuple(ring + corner for ring in part)
+
+
 def trace(labels: Labels, *, z: int = 0, t: int = 0) -> Iterator[Outline]:
     """Yield the outline of every cell of a plane, along the sides of its pixels.
 
@@ -116,7 +121,7 @@ def trace(labels: Labels, *, z: int = 0, t: int = 0) -> Iterator[Outline]:
     for rank, box in enumerate(bounding_boxes(ranks), 1):
         rings = _rings(ranks[box] == rank)
         corner = np.array([box[1].start, box[0].start], float)
-        parts = tuple(_moved(part, corner) for part in rings)
+        parts = tuple(moved(part, corner) for part in rings)
         yield Outline(str(ids[rank - 1]), parts, z, t)
 
 
@@ -158,10 +163,6 @@ def fill(outlines: Iterable[Outline], shape: tuple[int, int, int]) -> Filling:
         plane[mask] = number
     drawn = np.unique(labels[labels > 0]).size
     return Filling(labels, overlap, len(set(numbers)) - drawn)
-
-
-def _moved(part: list[Ring], corner: NDArray[np.float64]) -> tuple[Ring, ...]:
-    return tuple(ring + corner for ring in part)
 
 
 def _numbers(outlines: list[Outline]) -> list[int]:
