@@ -20,7 +20,7 @@ Ring = NDArray[np.floating[Any]]
 """Corners of a closed line, `(n, 2)`, each an x and a y; the first is not repeated."""
 
 MOST_PIXELS = 2**28
-"""Of what is drawn without its image: a small file could ask for any size."""
+"""The most that is drawn without an image, as a small file could ask for any size."""
 
 _FARTHEST = 1_000_000  # pixels from the corner of an image
 _SMALLEST_PLANE = 2**14  # pixels; drawing a smaller one takes as long
