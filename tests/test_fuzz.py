@@ -28,7 +28,7 @@ def plain(case: Case, rng: np.random.Generator, folder: Path) -> Path:
 
 
 def fill_memory(path):
-    return np.ones(2**25)
+    return np.ones(2**23)
 
 
 def hang(path):
@@ -44,13 +44,13 @@ def hang(path):
         (lambda path: float("inf").__int__(), "OverflowError"),
         (lambda path: os.kill(os.getpid(), 9), "ends the process (-9)"),
         (fill_memory, "takes 0."),
-        (hang, "does not end within 0.5 s"),
+        (hang, "does not end within 1 s"),
     ],
     ids=["line", "error", "overflow", "crash", "memory", "hang"],
 )
 def test_what_is_a_fault(read, words, tmp_path, monkeypatch):
-    monkeypatch.setattr("support.fuzz.SECONDS", 0.5)
-    monkeypatch.setattr("support.fuzz.KILOBYTES", 2**16)
+    monkeypatch.setattr("support.fuzz.SECONDS", 1)
+    monkeypatch.setattr("support.fuzz.KILOBYTES", 2**15)
     reader = Reader(list, plain, read)
     samples = [Case({"a": b"text"}, "a")]
     faults = run_batch(reader, range(3, 5), tmp_path, samples)
