@@ -40,7 +40,10 @@ PAGES = [
             "check",
             "exchange",
             "fusion",
+            "how-to/gpu",
+            "install",
             "measure",
+            "models",
             "nnunet",
             "training",
             "which-loss",
@@ -67,7 +70,12 @@ PARSED_ONLY = ["--devices", "--scheduler", "--start", "app"]
 if not is_nightly:
     PARSED_ONLY.append("--workers")
 NNUNET = ("nnUNetv2_plan_and_preprocess", "nnUNetv2_train", "nnUNetv2_predict")
-NOT_OURS = ("source", "export", "dask", "torchrun", "srun", "make", "pip", *NNUNET)
+INSTALLERS = ("pip", "pipx", "uv")
+NOT_OURS = (
+    *("source", "export", "dask", "torchrun", "srun", "make", "python3"),
+    *INSTALLERS,
+    *NNUNET,
+)
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docs").is_dir() or not (ROOT / "recipes").is_dir(), reason="needs a checkout"
@@ -238,13 +246,8 @@ def parse(words):
 
 def check_not_ours(words):
     """Check the part of a line that is ours, if there is one."""
-    if words[:2] == ["pip", "install"] and words[-1].startswith("./"):
-        assert (ROOT / words[-1] / "pyproject.toml").exists(), words
-        return
-    if words[0] == "pip":
-        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-        (extra,) = re.fullmatch(r"seamwise\[(\w+)\]", words[-1]).groups()
-        assert extra in extras["optional-dependencies"], words
+    if words[0] in INSTALLERS:
+        check_installed(words)
         return
     if words[0] == "make":
         makefile = (ROOT / "Makefile").read_text()
@@ -252,6 +255,18 @@ def check_not_ours(words):
             assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), words
     if "seamwise" in words:
         parse(words[words.index("seamwise") + 1 :])
+
+
+def check_installed(words):
+    """Check that folders, constraints and extras of a line that installs exist."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for word in words:
+        if word.startswith("./"):
+            assert (ROOT / word / "pyproject.toml").exists(), words
+        if word.endswith(".txt"):
+            assert (ROOT / word).exists(), words
+        for extras in re.findall(r"\[(.*)\]", word):
+            assert set(extras.split(",")) <= project["optional-dependencies"].keys(), words
 
 
 def run_script(words, monkeypatch):

@@ -15,6 +15,7 @@ LONGEST_MEAN = {
     "docs/big-images.md": 17,
     "docs/exchange.md": 17,
     "docs/fusion.md": 17,
+    "docs/install.md": 15,
     "docs/house-plan.md": 17,
     "docs/measure.md": 17,
     "docs/nnunet.md": 17,
@@ -76,6 +77,20 @@ def test_sentences_of_a_page_are_short(page):
     text = (ROOT / page).read_text()
     assert len(sentences(text)) > 20
     assert mean_sentence_length(text) <= LONGEST_MEAN[page]
+
+
+PAGES_OF_ONE_TOPIC = [
+    path
+    for part in ("how-to", "method", "tutorials")
+    for path in (ROOT / "docs" / part).glob("*.md")
+]
+
+
+@pytest.mark.parametrize("path", sorted(PAGES_OF_ONE_TOPIC), ids=lambda path: path.name)
+def test_a_page_of_one_topic_is_short(path):
+    text = path.read_text()
+    assert mean_sentence_length(text) <= 15
+    assert len(text.splitlines()) <= 160  # five screens
 
 
 def unfinished(text):

@@ -46,3 +46,43 @@ def test_quiet_and_verbose_contradict_each_other(run):
         code, _, err = run(*arguments)
         assert code == 2
         assert "contradict" in err
+
+
+def test_a_log_has_all_messages_of_each_run(run, labels, tmp_path):
+    log = tmp_path / "seamwise.log"
+    for _ in range(2):
+        code, out, err = run("evaluate", labels, labels, "-q", "--log", log)
+        assert (code, err) == (0, "")
+        assert "PQ" in out
+    text = log.read_text()
+    assert text.count(f"seamwise evaluate {labels}") == 2
+    for word in ("Python ", "torch ", "PQ", "took "):
+        assert text.count(word) >= 2, word
+    assert "Traceback" not in text
+
+
+def test_a_log_has_the_error_in_full(run, labels, tmp_path):
+    log = tmp_path / "seamwise.log"
+    code, _, err = run("evaluate", labels, tmp_path / "nothing", "--log", log)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert "Traceback" in log.read_text()
+    assert err.strip().removeprefix("seamwise: ") in log.read_text()
+
+
+def test_a_log_names_the_files_that_failed(run, images, tmp_path, model):
+    (images / "b.tif").write_bytes(b"no image")
+    log = tmp_path / "seamwise.log"
+    arguments = ("segment", images, "-o", tmp_path / "out", "--model", model, "--log", log)
+    assert run(*arguments)[0] == 1
+    text = log.read_text()
+    assert "b.tif" in text.partition("\n")[2]
+    assert "exit code 1" in text
+
+
+def test_a_log_that_cannot_be_written_is_one_line(run, labels, tmp_path):
+    log = tmp_path / "nothing" / "seamwise.log"
+    code, _, err = run("evaluate", labels, labels, "--log", log)
+    assert code == 2
+    assert err.startswith(f"seamwise: --log cannot write {log} (No such file or directory)")
+    assert len(err.splitlines()) == 1

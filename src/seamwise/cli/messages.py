@@ -1,14 +1,22 @@
-"""What is printed: results always, notes unless ``--quiet``, details with ``--verbose``."""
+"""What is printed: results always, notes unless ``--quiet``, details with ``--verbose``.
+
+All of it goes into the file of ``--log``, whatever is printed.
+"""
 
 import inspect
+import logging
 import os
 import platform
+import shlex
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
 from functools import wraps
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +24,11 @@ import typer
 from seamwise import __version__
 
 _PACKAGES = ("torch", "openvino", "numpy", "scipy", "scikit-image", "tifffile", "zarr")
+
+_log = logging.getLogger("seamwise")
+_log.setLevel(logging.INFO)
+_log.propagate = False
+_log.addHandler(logging.NullHandler())  # else errors go to standard error once more
 
 
 class Verbosity(IntEnum):
@@ -35,6 +48,15 @@ Verbose = Annotated[
     bool,
     typer.Option(
         "--verbose", "-v", help="Also print versions, device and timing.", show_default=False
+    ),
+]
+Log = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        help="Add to this file all messages, with the time, versions and errors in full.",
+        show_default=False,
     ),
 ]
 
@@ -58,49 +80,93 @@ def set_verbosity(*, quiet: bool, verbose: bool) -> None:
     _verbosity.set(Verbosity.QUIET if quiet else loud)
 
 
+@contextmanager
+def logging_to(path: Path | None) -> Iterator[None]:
+    """Add the messages of the block, and the error that ends it, to a file; None: to no file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"--log cannot write {path} ({reason}): give another file") from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    _log.addHandler(handler)
+    record(shlex.join(["seamwise", *sys.argv[1:]]))
+    try:
+        yield
+    except typer.Exit as end:
+        record(f"exit code {end.exit_code}")
+        raise
+    except BaseException:
+        _log.exception("stopped")
+        raise
+    finally:
+        _log.removeHandler(handler)
+        handler.close()
+
+
+def record(text: str) -> None:
+    """Add a text to the file of ``--log``."""
+    _log.info("%s", text)
+
+
 def print_result(text: str) -> None:
     """Print what the command is for, on standard output."""
+    record(text)
     typer.echo(text)
 
 
 def say(text: str) -> None:
     """Print what was done, unless quiet."""
+    record(text)
     if verbosity() > Verbosity.QUIET:
         typer.echo(text)
 
 
 def warn(text: str) -> None:
     """Print a note on standard error, unless quiet."""
+    record(text)
     if verbosity() > Verbosity.QUIET:
         typer.echo(text, err=True)
 
 
 def detail(text: str) -> None:
     """Print on standard error if verbose."""
+    record(text)
     if verbosity() == Verbosity.VERBOSE:
         typer.echo(text, err=True)
 
 
 def with_verbosity(command: Callable[..., None]) -> Callable[..., None]:
-    """Return the command with the options ``-q`` and ``-v``; verbose, it prints its time."""
+    """Return the command with the options ``-q``, ``-v`` and ``--log``."""
 
     @wraps(command)
-    def run(*, quiet: bool, verbose: bool, **options: Any) -> None:
+    def run(*, quiet: bool, verbose: bool, log: Path | None, **options: Any) -> None:
         if quiet or verbose:  # else what was said before the command's name holds
             set_verbosity(quiet=quiet, verbose=verbose)
-        if verbosity() == Verbosity.VERBOSE:
-            _print_environment(options.get("device"))
-        start = time.perf_counter()
-        try:
-            command(**options)
-        finally:
-            detail(f"took {time.perf_counter() - start:.1f} seconds")
+        with logging_to(log):
+            if log is not None or verbosity() == Verbosity.VERBOSE:
+                _print_environment(options.get("device"))
+            start = time.perf_counter()
+            try:
+                command(**options)
+            finally:
+                detail(f"took {time.perf_counter() - start:.1f} seconds")
 
-    extra = {"quiet": Quiet, "verbose": Verbose}
+    extra = {"quiet": Quiet, "verbose": Verbose, "log": Log}
     signature = inspect.signature(command)
     keyword = inspect.Parameter.KEYWORD_ONLY
+    defaults = {"quiet": False, "verbose": False, "log": None}
     switches = [
-        inspect.Parameter(name, keyword, default=False, annotation=kind)
+        inspect.Parameter(name, keyword, default=defaults[name], annotation=kind)
         for name, kind in extra.items()
     ]
     run.__signature__ = signature.replace(  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seamwise import __version__
+from seamwise.cli.doctor import examine, print_report
 from seamwise.cli.messages import print_result, say, warn
 from seamwise.cli.options import check_outputs
 from seamwise.words import ExportFormat
@@ -91,8 +92,21 @@ def info(
             metavar="[MODEL]", help="Built-in model or model file.", show_default="list all"
         ),
     ] = None,
+    doctor: Annotated[
+        bool,
+        typer.Option(
+            "--doctor",
+            help="Look at the installation: what is missing or broken, and how to fix it.",
+            show_default=False,
+        ),
+    ] = False,
 ) -> None:
     """Describe a model; without an argument, list the built-in models and the compute device."""
+    if doctor:
+        if model is not None:
+            raise ValueError(f"--doctor looks at the installation, not at {model}: remove one")
+        print_report(examine())
+        return
     from seamwise.io import (
         describe_model,
         model_path,

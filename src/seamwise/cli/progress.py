@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import typer
 
-from seamwise.cli.messages import Verbosity, say, verbosity
+from seamwise.cli.messages import Verbosity, record, say, verbosity
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -149,15 +149,18 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a note above the bars, unless quiet."""
+        record(text)
         if verbosity() > Verbosity.QUIET:
             self._console.print(text)
 
     def error(self, text: str) -> None:
         """Print above the bars what went wrong, also if quiet."""
+        record(text)
         self._console.print(text)
 
     def detail(self, text: str) -> None:
         """Print above the bars if verbose."""
+        record(text)
         if verbosity() == Verbosity.VERBOSE:
             self._console.print(text)
 

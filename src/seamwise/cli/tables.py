@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from typing import TYPE_CHECKING
 
-from seamwise.cli.messages import say
+from seamwise.cli.messages import record, say
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -58,6 +59,9 @@ def print_table(
     least_width = Measurement.get(console, wide_options, table).minimum
     console.width = max(console.width, least_width)
     console.print(table)
+    text = StringIO()
+    Console(file=text, width=console.width).print(table)
+    record(text.getvalue())
 
 
 def print_matching(scores: "Dataset[Matching, Scores]") -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seamwise.io.atomic import atomic_path, check_writable, make_folder
     from seamwise.io.bioimageio import is_package
+    from seamwise.io.cache import user_cache
     from seamwise.io.card import Card, read_card
     from seamwise.io.csvfile import write_columns
     from seamwise.io.errors import DamagedError
@@ -116,6 +117,7 @@ __all__ = [
     "save_model",
     "set_of_files",
     "shipped_models",
+    "user_cache",
     "write_columns",
     "write_image",
     "write_json",
@@ -133,6 +135,7 @@ _ROOMS = {
         "make_folder",
     ),
     "bioimageio": ("is_package",),
+    "cache": ("user_cache",),
     "card": ("Card", "read_card"),
     "csvfile": ("write_columns",),
     "errors": ("DamagedError",),

@@ -1,0 +1,43 @@
+"""What installs seamwise elsewhere agrees with `pyproject.toml`, as it cannot be run here."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PACKAGING = ROOT / "packaging"
+OF_CONDA = {  # where conda-forge has another name
+    "lightning-fabric": "pytorch-lightning",
+    "opencv-python-headless": "py-opencv",
+    "torch": "pytorch",
+}
+
+pytestmark = pytest.mark.skipif(not PACKAGING.is_dir(), reason="needs a checkout")
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_the_recipe_for_conda_has_the_packages_and_versions_of_the_project(project):
+    recipe = yaml.safe_load((PACKAGING / "conda" / "meta.yaml").read_text())
+    pairs = (re.fullmatch(r"([\w-]+)(>=[\d.]+)", text) for text in project["dependencies"])
+    expected = {f"{OF_CONDA.get(pair[1], pair[1])} {pair[2]}" for pair in pairs}
+    expected.add(f"python {project['requires-python']}")
+    assert set(recipe["requirements"]["run"]) == expected
+    assert recipe["package"] == {"name": project["name"], "version": project["version"]}
+
+
+def test_the_dockerfile_copies_what_exists_and_ends_with_a_user_without_rights():
+    lines = (PACKAGING / "Dockerfile").read_text().splitlines()
+    copies = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
+    assert all((ROOT / name).exists() for names in copies for name in names)
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users == ["seamwise"]
+    assert lines.index("USER seamwise") > max(
+        number for number, line in enumerate(lines) if line.startswith("RUN ")
+    )
