@@ -56,7 +56,7 @@ Log = Annotated[
         "--log",
         metavar="FILE",
         help="Add to this file all messages, with the time, versions and errors in full.",
-        show_default=False,
+        show_default="not written",
     ),
 ]
 
