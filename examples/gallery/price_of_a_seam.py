@@ -46,7 +46,9 @@ def main(output=panels.DOCS):
     left.grid(alpha=0.3)
     left.legend(framealpha=0.9)
     rates, _ = soft_confusion(*image(0.001, MISSES))
-    panels.show(right, rates, "soft confusion matrix M of that network", cmap="Greens", vmax=1.3)
+    panels.show(
+        right, rates.numpy(), "soft confusion matrix M of that network", cmap="Greens", vmax=1.3
+    )
     right.set(xticks=range(3), yticks=range(3), xlabel="true class k", ylabel="answer i")
     right.set_xticklabels(CLASS_NAMES[:3])
     right.set_yticklabels(CLASS_NAMES[:3])
