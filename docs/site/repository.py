@@ -54,6 +54,13 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     return markdown if target.startswith("code/") else LINK.sub(turned, markdown)
 
 
+def on_page_content(html: str, **_: object) -> str:
+    """Let a click on a picture show it in its own size."""
+    return re.sub(
+        r"<p>(<img [^>]*?src=\"([^\"]+)\"[^>]*>)</p>", r'<p><a href="\2">\1</a></p>', html
+    )
+
+
 def source_of(target: str) -> str:
     """Return the path in the repository of a page of the site."""
     sources = {target: source for source, target in PAGES.items()}
