@@ -271,7 +271,10 @@ def test_bad_options_are_named(scene):
 
 
 @pytest.mark.parametrize(("tile", "times"), [(256, 0), (192, 1)])
-def test_memory_of_the_network_is_given_back_after_the_last_of_several_tiles(scene, tile, times):
+def test_memory_of_the_network_is_given_back_after_the_last_of_many_tiles(
+    scene, tile, times, monkeypatch
+):
+    monkeypatch.setattr(import_module("seamwise.segmentation.predict"), "_FEW_TILES", 1)
     released, model = [], random_model()
     runtime = replace(model.runtime, release=lambda: released.append(1))
     shared = replace(model, compiled=runtime)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.decode.nearest import REACH, nearest_cell, nearest_of, rim
+from seamwise.decode.nearest import REACH, nearest_cell, nearest_of
 from seamwise.labels import CELL, TOUCHING, Labels, smallest_dtype
 from seamwise.labels.runs import Runs, facing_runs, join_pairs, row_runs
 from seamwise.labels.slabs import areas, look_up
@@ -180,7 +180,9 @@ def assign_touching(foreground: Foreground, is_cell: NDArray[np.bool_]) -> Owner
     places, home = owners.places(), np.repeat(region[is_reachable], owners.touching.lengths)
     owner, is_near = nearest_cell(canvas, places, home, region_of)
     if not is_near.all():
-        owner[~is_near] = _far_owner(canvas, places[~is_near], home[~is_near], region_of)
+        is_wanted = (number > 0) & np.isin(region, home[~is_near])
+        cells = Owners(canvas, runs.select(is_wanted)).places()
+        owner[~is_near] = _far_owner(canvas, places[~is_near], home[~is_near], cells, region_of)
     canvas.reshape(-1)[places] = owner
     return owners
 
@@ -208,12 +210,24 @@ def _far_owner(
     canvas: NDArray[np.uint32],
     places: NDArray[np.int64],
     home: NDArray[np.int32],
+    cells: NDArray[np.int64],
     region_of: NDArray[np.int32],
 ) -> Labels:
-    """Owners of touching pixels that are more than `REACH` away from any cell of their region."""
-    near, cells = rim(canvas, origin=(0,) * canvas.ndim, region_of=region_of)
-    pixels = np.column_stack([*np.unravel_index(places, canvas.shape), home])
-    owner, _ = nearest_of(near, cells, pixels)
+    """Owners of touching pixels that are more than `REACH` away from any cell of their region.
+
+    `cells` are the places of all pixels of the cells of these regions. Only those with a neighbour
+    that is not of a cell can be the nearest.
+    """
+    pixels = canvas.reshape(-1)
+    steps = np.cumprod([1, *canvas.shape[:0:-1]])
+    is_rim = np.zeros(len(cells), bool)
+    for step in (*steps, *-steps):
+        is_rim |= pixels[cells + step] == 0
+    cells = cells[is_rim]
+    numbers = pixels[cells]
+    near = np.column_stack([*np.unravel_index(cells, canvas.shape), region_of[numbers]])
+    far = np.column_stack([*np.unravel_index(places, canvas.shape), home])
+    owner, _ = nearest_of(near, numbers, far)
     return owner
 
 

@@ -29,6 +29,7 @@ from seamwise.types import Box
 
 _TILE = {2: 1088, 3: 128}  # 2D: steps of 1024, with the overlap
 _OVERLAP = {2: 64, 3: 32}
+_FEW_TILES = 16  # of an image whose network keeps its memory for the next: new memory takes time
 
 
 Model = ReadyNetwork[SegmentationInfo]
@@ -378,7 +379,7 @@ def probability_slabs(
     overlaps = [ceil(_OVERLAP[ndim] / factor) for factor in factors]
     parts = tiles(shape, size=sizes, overlap=overlaps, multiple=model.info.architecture.multiple)
     yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
-    if len(parts) > 1:  # what follows is the decoding of a large image, which needs memory too
+    if len(parts) > _FEW_TILES:  # what follows is decoding, which needs memory too
         model.call(model.runtime.release)
 
 
