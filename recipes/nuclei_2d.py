@@ -42,7 +42,7 @@ SELECTION = Path(__file__).with_name("nuclei-2d-selection.txt")
 RULE = NormalizationRule(kind="contrast")
 DECODE = DecodeRule(
     rule="relief",
-    relief=ReliefPair(foreground=0.7, peak=0.3, saddle=0.8),
+    relief=ReliefPair(foreground=0.6, peak=0.3, saddle=0.8),
     min_size=20,
     min_core=20,
     gap="second",
