@@ -42,3 +42,14 @@ def cache_of_the_tests(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEAMWISE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         yield
+
+
+@pytest.fixture
+def in_float32(monkeypatch):
+    """Compute as on a processor without bfloat16, which would round what a test compares."""
+    import torch
+
+    from seamwise.engine import openvino
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)

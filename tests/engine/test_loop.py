@@ -89,7 +89,7 @@ def test_weights_are_stored_in_the_type_asked_for_and_load_in_full(tmp_path):
     fit(Task(), replace(SETTINGS, stored_as="float16"), output=tmp_path, device="cpu")
     weights, _ = load_model(tmp_path / "model.safetensors", FusionInfo)
     assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
-    loaded = load_network(tmp_path / "model.safetensors", FusionInfo, device="cpu")
+    loaded = load_network(tmp_path / "model.safetensors", FusionInfo, device="cpu", runtime="torch")
     assert str(loaded.net.head.weight.dtype) == f"torch.{loaded.precision}"
 
 

@@ -25,6 +25,7 @@ from seamwise.io.provenance import file_sha256
 from seamwise.nets import Average, BurstNet, UNet
 from seamwise.nets.burst_graph import MULTIPLE, FeatureGraph, fold_burst
 from seamwise.nets.graph import ArrayOperations
+from seamwise.synth import crowded_cells
 
 CPU = torch.device("cpu")
 needs_openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
@@ -53,6 +54,7 @@ def outputs(net, runtime, *, shape=None, images=1):
     return net(batch).numpy(), choose_runtime(net, CPU, runtime).run(batch).numpy()
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize("runtime", OTHERS)
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("norm", ["none", "batch"])
@@ -63,11 +65,13 @@ def test_logits_are_those_of_torch_for_any_size(runtime, ndim, norm):
 
 
 @needs_openvino
+@pytest.mark.usefixtures("in_float32")
 def test_instance_norms_are_computed():
     expected, actual = outputs(seeded(1, 2, width=4, depth=1, norm="instance"), "openvino")
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize("runtime", OTHERS)
 def test_an_average_and_a_network_without_pooling_are_computed(runtime):
     members = [seeded(1, 5, width=width, depth=2) for width in (2, 4)]
@@ -76,6 +80,7 @@ def test_an_average_and_a_network_without_pooling_are_computed(runtime):
         np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize("runtime", OTHERS)
 @pytest.mark.parametrize(
     ("name", "kind", "side"),
@@ -98,13 +103,17 @@ def test_shipped_networks_choose_the_same_classes(runtime, name, kind, side):
     architecture = model.info.architecture
     batch = torch.rand(1, architecture.in_channels, *(side,) * architecture.ndim)
     batch = torch.nn.functional.avg_pool2d(batch.flatten(0, 1), 5, 1, 2).reshape(batch.shape)
+    if is_int8:  # rounded coarsely: a map that is unsure nearly everywhere tells nothing
+        image = crowded_cells((side, side), cells=12, rng=0).image
+        batch = torch.from_numpy(image / image.max()).float().reshape(batch.shape)
     expected, actual = (each.runtime.run(batch) for each in (reference, model))
     expected, actual = (each[:, : architecture.out_channels] for each in (expected, actual))
     if name == "focus-reg":  # colours, shown with 8 bits
         expected, actual = ((255 * each.clamp(0, 1)).round() for each in (expected, actual))
     else:
         expected, actual = (each.argmax(1) for each in (expected, actual))
-    assert (expected == actual).float().mean() >= 0.999
+    # 8 bits round more where a network is unsure; on the selection images 0.9997 are equal
+    assert (expected == actual).float().mean() >= (0.997 if is_int8 else 0.999)
 
 
 @needs_openvino

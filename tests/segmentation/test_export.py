@@ -42,6 +42,7 @@ def session(path):
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
+@pytest.mark.usefixtures("in_float32")
 @pytest.mark.parametrize(
     "architecture",
     [
@@ -70,6 +71,7 @@ def test_probabilities_of_any_size_are_those_of_torch(tmp_path, architecture):
     )
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_a_shipped_model_is_exported(tmp_path):
     export_onnx("nuclei-2d", tmp_path / "n.onnx")
     block = np.random.default_rng(1).random((1, 64, 96)).astype(np.float32)

@@ -173,15 +173,15 @@ def model():
 
 @pytest.fixture(scope="module")
 def large(model):
-    """An image whose cells are three times as large as usual, and what is found at usual size."""
+    """An image whose cells are four times as large as usual, and what is found at usual size."""
     image = crowded_cells((150, 170), cells=20, rng=4).image
     labels = segment_image(image, model=model).labels
     assert labels.max() > 9
-    enlarged = (np.kron(array, np.ones((3, 3), array.dtype)) for array in (image, labels))
+    enlarged = (np.kron(array, np.ones((4, 4), array.dtype)) for array in (image, labels))
     return tuple(enlarged)
 
 
-THIRD = SegmentOptions(scale=1 / 3)
+QUARTER = SegmentOptions(scale=1 / 4)
 
 
 def found(labels, truth):
@@ -191,7 +191,7 @@ def found(labels, truth):
 def test_large_cells_are_found_at_their_scale_and_in_pixels_of_the_image(large, model):
     image, truth = large
     as_it_is = segment_image(image, model=model)
-    reduced = segment_image(image, THIRD, model=model)
+    reduced = segment_image(image, QUARTER, model=model)
     assert reduced.labels.shape == image.shape
     assert reduced.probabilities.shape == (4, *image.shape)
     np.testing.assert_allclose(reduced.probabilities.sum(0), 1, atol=1e-5)
@@ -200,17 +200,17 @@ def test_large_cells_are_found_at_their_scale_and_in_pixels_of_the_image(large, 
 
 def test_tiles_and_slabs_and_blocks_find_the_same(large, model, tmp_path):
     image, _ = large
-    whole = segment_image(image, THIRD, model=model).labels
-    tiles = segment_image(image, replace(THIRD, tile=192), model=model, keep_probabilities=False)
+    whole = segment_image(image, QUARTER, model=model).labels
+    tiles = segment_image(image, replace(QUARTER, tile=192), model=model, keep_probabilities=False)
     assert found(tiles.labels, whole) > 0.9
     tifffile.imwrite(tmp_path / "a.tif", image)
-    result = segment_volume(tmp_path / "a.tif", tmp_path / "a.ome.zarr", THIRD)
+    result = segment_volume(tmp_path / "a.tif", tmp_path / "a.ome.zarr", QUARTER)
     assert found(read_labels(result.path), whole) > 0.9
 
 
 def test_slices_are_reduced_too(large, model):
     image, truth = large
-    options = replace(THIRD, mode="2d-stitch")
+    options = replace(QUARTER, mode="2d-stitch")
     result = segment_slices(np.stack([image, image]), options, model=model)
     assert found(result.labels[0], truth) > 0.9
 
@@ -241,9 +241,9 @@ def test_a_rule_of_the_model_drops_cells_by_what_the_network_sees(large, tmp_pat
         tmp_path / "a.safetensors",
         decode=load("nuclei-2d").info.decode.model_copy(update={"min_size": 1000}),
     )
-    assert segment_image(image, replace(THIRD, model=few)).labels.max() == 0
+    assert segment_image(image, replace(QUARTER, model=few)).labels.max() == 0
     # the user's own sizes are in pixels of the image
-    assert segment_image(image, replace(THIRD, model=few, min_size=9)).labels.max() > 9
+    assert segment_image(image, replace(QUARTER, model=few, min_size=9)).labels.max() > 9
 
 
 @pytest.mark.parametrize("mode", [None, "2d-stitch"])
