@@ -16,10 +16,12 @@ from seamwise.engine.networks import load_network
 from seamwise.engine.runtime import choose_runtime, describe_runtime
 from seamwise.engine.runtime_record import kept_runtime
 from seamwise.io.models import (
+    Architecture,
     FusionInfo,
     SegmentationInfo,
     load_arrays_of_model,
     model_path,
+    save_model,
 )
 from seamwise.io.provenance import file_sha256
 from seamwise.nets import Average, BurstNet, UNet
@@ -457,3 +459,14 @@ def test_any_error_of_a_runtime_falls_back(monkeypatch, error):
     chosen = choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "auto")
     assert chosen.name == "torch"
     assert "cannot compute this network here" in chosen.note
+
+
+@pytest.mark.parametrize("large", [{"members": 10**9}, {"width": 1024, "depth": 8}])
+def test_a_small_file_never_builds_a_huge_network(tmp_path, monkeypatch, large):
+    net = Architecture(in_channels=6, out_channels=2, **large)
+    path = tmp_path / "x.safetensors"
+    info = FusionInfo(architecture=net, output="selection")
+    save_model(path, {"head.bias": torch.zeros(2)}, info)
+    monkeypatch.setattr("seamwise.engine.networks.build_network", lambda _: pytest.fail("built"))
+    with pytest.raises(ValueError, match="its weights do not fit its description"):
+        load_network(path, FusionInfo, device="cpu", runtime="torch")

@@ -258,6 +258,13 @@ def test_a_code_of_a_large_image_takes_the_memory_of_its_cell(tmp_path):
     assert image.outlines[0].rings[0].max(axis=0).tolist() == [10, 6]
 
 
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    write_rois(tmp_path / "x.zip", trace(HOLES))
+    monkeypatch.setattr("seamwise.exchange.roi._MOST_BYTES", 100)
+    with pytest.raises(ValueError, match="it unpacks to 0 MB, too many for outlines"):
+        read_rois(tmp_path / "x.zip")
+
+
 def test_an_roi_at_an_endless_time_is_refused(tmp_path):
     write_rois(tmp_path / "x.zip", [replace(outline, t=2**30) for outline in trace(HOLES)])
     has_failed, lines = messages(import_labels([tmp_path / "x.zip"], tmp_path / "out"))

@@ -208,6 +208,10 @@ def test_axes_that_are_not_of_the_format(tmp_path, version, axes):
         ({"datasets": []}, ("multiscales[0].datasets",)),
         ({"datasets": ["s0"]}, ("multiscales[0].datasets",)),
         ({"datasets": [{}]}, ("multiscales[0].datasets[0].path",)),
+        (
+            {"datasets": [{"path": "../x.zarr/s0"}]},
+            ("an array in this folder, not '../x.zarr/s0'",),
+        ),
         ({"datasets": [{"path": "s9"}]}, ("datasets[0].path is 's9', which is not an array",)),
         (
             {"datasets": [{"path": "s1"}, {"path": "s0"}]},
@@ -776,6 +780,15 @@ def test_labels_whose_folder_was_deleted_are_not_there_and_can_be_written_again(
     assert labels_of(path).name == "nuclei"
     create_labels(path, "cells").finish()
     assert label_names(path) == ("cells", "nuclei")
+
+
+@pytest.mark.parametrize("name", ["../../y.zarr", "/", "C:\\a"])
+def test_labels_outside_their_image_are_refused(tmp_path, version, name):
+    path = foreign(tmp_path / "x.zarr", [(counting((5, 7)), None)], version=version)
+    rewrite(path / "labels", {"labels": [name]}, version)
+    with pytest.raises(ValueError, match="labels must be names of folders in it") as caught:
+        label_names(path)
+    assert one_line(caught, str(path))
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

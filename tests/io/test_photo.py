@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import PIL.JpegImagePlugin
 import pytest
 import tifffile
 
+from seamwise.io.exif import capture_time
 from seamwise.io.photo import JPEG_EXIF_LIMIT, Photo, PhotoInfo, photo_info, read_photo, write_photo
 from support.files import counting, one_line
 
@@ -345,7 +347,16 @@ def test_a_png_with_damaged_exif_in_text_is_read_and_the_loss_is_said(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"x", b"x\0", b"x\0\0not compressed", b"x\0\0" + zlib.compress(ICC)[:-9]]
+    "body",
+    [
+        b"",
+        b"x",
+        b"x\0",
+        b"x\0\0not compressed",
+        b"x\0\0" + zlib.compress(ICC)[:-9],
+        b"x\0\0" + zlib.compress(bytes(2**24 + 1)),  # a small file could fill the memory
+    ],
+    ids=["empty", "name", "no-content", "plain", "cut", "huge"],
 )
 def test_a_png_with_a_damaged_colour_profile_is_read_and_the_loss_is_said(tmp_path, capfd, body):
     write_png_with(tmp_path / "x.png", chunk(b"iCCP", body))
@@ -550,6 +561,21 @@ def test_broken_tags_stay_in_a_jpeg_or_png_and_a_tiff_drops_them_with_a_note(tmp
     assert entry(*entries[3]) in written
     assert read_photo(tmp_path / "x.tif").note == ""
     np.testing.assert_array_equal(read_photo(tmp_path / "x.tif").pixels, smooth((16, 24)))
+
+
+def test_tags_that_lie_over_each_other_take_no_more_memory_than_the_file(tmp_path):
+    count, size = 2000, 40_000
+    entry = (struct.pack("<HHII", tag, 7, size, 100) for tag in range(1, count + 1))
+    inner = struct.pack("<H", count) + b"".join(entry) + bytes(4)
+    outer = struct.pack("<HHHIII", 1, 34665, 4, 1, 26, 0)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + outer + inner + bytes(size)
+    tracemalloc.start()
+    try:
+        assert capture_time(exif) == ""
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(exif)
 
 
 def test_a_broken_tag_of_another_program_is_no_damage_to_exif(tmp_path):

@@ -304,6 +304,10 @@ def test_damaged_tracks_and_too_many_are_refused(tmp_path):
     write_labels(tmp_path / "mask002.tif", np.ones((3, 4), np.uint16))
     with pytest.raises(ValueError, match="no mask of frame 1, but one of frame 2: copy"):
         read_ctc(tmp_path)
+    (tmp_path / "mask002.tif").rename(tmp_path / "mask999999999999.tif")
+    with pytest.raises(ValueError, match="no mask of frame 1, but one of frame 999999999999"):
+        read_ctc(tmp_path)
+    (tmp_path / "mask999999999999.tif").rename(tmp_path / "mask002.tif")
     with pytest.raises(ValueError, match="65535 at most"):
         write_ctc(tmp_path / "x", [], [CtcTrack(1, 0, 0, 0)] * 70000)
 

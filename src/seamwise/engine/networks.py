@@ -1,5 +1,6 @@
 """Networks from model files, ready to predict; see `load_network`."""
 
+import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from copy import deepcopy
@@ -220,14 +221,30 @@ def load_network(
 
 def _load_net(path: Path, kind: type[AnyInfo]) -> "tuple[Network, AnyInfo]":
     weights, info = load_model(path, kind)
+    # checked first: a small file could describe a network that fills the memory
+    if _least_numbers(info.architecture) > 2 * sum(one.numel() for one in weights.values()):
+        raise _damaged(path)
     try:
         net = build_network(info.architecture)
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise ValueError(
-            f"model file {path} is damaged: its weights do not fit its description"
-        ) from error
+        raise _damaged(path) from error
     return net, info
+
+
+def _damaged(path: Path) -> ValueError:
+    return ValueError(f"model file {path} is damaged: its weights do not fit its description")
+
+
+def _least_numbers(architecture: Architecture) -> int:
+    """How many numbers the weights of a network have; 0 if the file alone can tell."""
+    if architecture.name == "burst":
+        shapes = burst_shapes(architecture.width)
+    elif architecture.name == "unet":
+        shapes = unet_shapes(**_unet_options(architecture))
+    else:
+        return 0
+    return architecture.members * sum(map(math.prod, shapes.values()))
 
 
 def _load_compiled(path: Path, kind: type[AnyInfo], runtime: str) -> ReadyNetwork[AnyInfo] | None:

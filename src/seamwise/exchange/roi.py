@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # commands in the path of a composite ROI
 _OVAL_POINTS = 181
+_MOST_BYTES = 2**28  # of an archive's files: a million outlines
 _OUR_NAME = re.compile(r"(\d+)(-z\d+)?(-t\d+)?")
 
 
@@ -57,6 +58,8 @@ def read_rois(path: Path) -> tuple[list[Outline], str]:
     import roifile
 
     try:
+        if path.suffix.lower() == ".zip":
+            _check_length(path)
         rois = roifile.roiread(path)
         items = rois if isinstance(rois, list) else [rois]
         outlines = [outline for roi in items if (outline := _as_outline(roi)) is not None]
@@ -66,6 +69,14 @@ def read_rois(path: Path) -> tuple[list[Outline], str]:
         raise unreadable(path, "ImageJ ROI", error) from error
     skipped = len(items) - len(outlines)
     return outlines, f"ROIs that are not areas, skipped: {skipped}" if skipped else ""
+
+
+def _check_length(path: Path) -> None:
+    """Raise ValueError if a small archive unpacks to much more than outlines need."""
+    with zipfile.ZipFile(path) as archive:
+        length = sum(entry.file_size for entry in archive.infolist())
+    if length > _MOST_BYTES:
+        raise ValueError(f"it unpacks to {length / 1e6:.0f} MB, too many for outlines")
 
 
 def _as_roi(outline: Outline) -> "ImagejRoi":

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import yaml
 from numpy.typing import NDArray
 
 from seamwise.io.errors import first_line
+from seamwise.io.inside import is_inside
 from seamwise.io.outcome import amount
 from seamwise.io.package_fields import Refusal, entries, mapping, number, shown, text, texts
 from seamwise.io.package_steps import Preprocessing, parse_steps
@@ -111,7 +112,7 @@ def _opened(path: Path) -> Iterator[_Read]:
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            unsafe = [name for name in archive.namelist() if not _is_inside(name)]
+            unsafe = [name for name in archive.namelist() if not is_inside(name)]
             if unsafe:
                 raise ValueError(
                     f"model package {path} has a file outside itself, {unsafe[0]!r}: it is not safe"
@@ -123,16 +124,10 @@ def _opened(path: Path) -> Iterator[_Read]:
         ) from error
 
 
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
-    has_drive = any(":" in part for part in path.parts[:1])
-    return not path.is_absolute() and ".." not in path.parts and not has_drive
-
-
 def _read_from(folder: Path, description: str, name: str) -> bytes:
     if name in DESCRIPTION_NAMES and description:
         name = description
-    if not _is_inside(name):
+    if not is_inside(name):
         raise Refusal(f"names a file outside itself, {name!r}: it is not safe")
     try:
         _check_length(name, (folder / name).stat().st_size)

@@ -140,10 +140,10 @@ def read_ctc(folder: Path) -> tuple[list[Path], tuple[CtcTrack, ...]]:
     text = next((folder / name for name in (RESULT, TRUTH) if (folder / name).exists()), None)
     if text is None:
         return masks, ()
-    missing = set(range(max(numbers) + 1)) - set(numbers)
+    missing = [frame for frame, number in enumerate(numbers) if frame != number]
     if missing:
         raise ValueError(
-            f"{folder} has no mask of frame {min(missing)}, but one of frame {max(numbers)}: "
+            f"{folder} has no mask of frame {missing[0]}, but one of frame {max(numbers)}: "
             "copy the missing one"
         )
     try:

@@ -210,18 +210,24 @@ def _tags(
 ) -> dict[int, _Entry]:
     """Read the directory at `place`, or `only` some of its tags, and what its `links` point to.
 
-    Tags whose kind is unknown or whose values lie outside are skipped and appended to `faults`.
+    Tags whose kind is unknown or whose values lie outside are skipped and appended to `faults`; so
+    are the last ones of a directory whose values are larger than the whole structure, as they can
+    only lie over each other.
     """
     tags = {}
+    room = len(tiff)
     for at in _entries(tiff, order, place):
         tag, kind, count = struct.unpack_from(order + "HHI", tiff, at)
         if only is not None and tag not in only:
             continue
         size = count * _KIND_BYTES.get(kind, 0)
         start = at + 8 if size <= 4 else struct.unpack_from(order + "I", tiff, at + 8)[0]
-        value = bytes(tiff[start : start + size])
         try:
-            if not size or len(value) < size:
+            if not 0 < size <= room:
+                raise ValueError(f"tag {tag} is broken")
+            room -= size
+            value = bytes(tiff[start : start + size])
+            if len(value) < size:
                 raise ValueError(f"tag {tag} is broken")
             if tag in links:
                 (below,) = struct.unpack(order + "I", value)

@@ -15,6 +15,8 @@ from seamwise.io.errors import UnsupportedError
 from seamwise.io.exif import EXIF, PROFILE_DAMAGED, broken_tags, split_orientation
 from seamwise.io.photo_facts import PhotoFacts
 
+_MOST_BYTES = 2**24  # of an unpacked colour profile or text; profiles have some million at most
+
 
 def read_facts(path: Path) -> PhotoFacts:
     """Read the headers of a PNG."""
@@ -68,7 +70,7 @@ def _png_profile(chunks: Mapping[bytes, bytes]) -> bytes | None:
     if b"iCCP" not in chunks:
         return b""
     try:
-        return zlib.decompress(chunks[b"iCCP"].split(b"\0", 1)[1][1:]) or None
+        return _inflated(chunks[b"iCCP"].split(b"\0", 1)[1][1:]) or None
     except (IndexError, zlib.error):
         return None
 
@@ -104,12 +106,21 @@ def _png_exif(chunks: list[tuple[bytes, bytes]]) -> bytes:
 def _international_text(body: bytes) -> bytes:
     is_compressed, rest = body[:1] == b"\1", body[2:]
     text = rest.split(b"\0", 2)[2]  # after its language and its keyword in that language
-    return zlib.decompress(text) if is_compressed else text
+    return _inflated(text) if is_compressed else text
+
+
+def _inflated(content: bytes) -> bytes:
+    """Decompress a chunk; zlib.error if it is damaged, or larger than any profile or text."""
+    stream = zlib.decompressobj()
+    inflated = stream.decompress(content, _MOST_BYTES)
+    if not stream.eof:
+        raise zlib.error(f"a chunk is incomplete or unpacks to more than {_MOST_BYTES} bytes")
+    return inflated
 
 
 _TEXTS: Mapping[bytes, Callable[[bytes], bytes]] = {
     b"tEXt": bytes,
-    b"zTXt": lambda body: zlib.decompress(body[1:]),
+    b"zTXt": lambda body: _inflated(body[1:]),
     b"iTXt": _international_text,
 }
 

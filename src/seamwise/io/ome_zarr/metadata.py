@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from seamwise.io.inside import is_inside
 from seamwise.io.jsonfile import read_json, write_json
 from seamwise.io.ome_zarr.levels import LETTERS
 from seamwise.types import AnyPath
@@ -151,11 +152,7 @@ def _paths_in(attributes: Mapping[str, Any], key: str, items: str) -> list[str]:
     entries = holder.get(items) if isinstance(holder, Mapping) else None
     entries = entries if isinstance(entries, list) else []
     paths = [entry.get("path") for entry in entries if isinstance(entry, Mapping)]
-    return [
-        path
-        for path in paths
-        if isinstance(path, str) and path and ".." not in path.split("/") and path[0] != "/"
-    ]
+    return [path for path in paths if isinstance(path, str) and path and is_inside(path)]
 
 
 def wrong_field(path: Path, field: str, value: Any, expected: str) -> ValueError:
@@ -177,6 +174,8 @@ def parse_datasets(path: Path, scales: Mapping[str, Any]) -> list[Mapping[str, A
         name = entry.get("path")
         if not isinstance(name, str) or not name:
             raise wrong_field(path, f"datasets[{i}].path", name, "the name of an array")
+        if not is_inside(name):
+            raise wrong_field(path, f"datasets[{i}].path", name, "an array in this folder")
         if not any((path / name / file).is_file() for file in ("zarr.json", ".zarray")):
             raise ValueError(
                 f"{path}: multiscales[0].datasets[{i}].path is {name!r}, which is not an array: "

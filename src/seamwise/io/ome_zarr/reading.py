@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from seamwise.io.axes import ome_zarr_sizes
+from seamwise.io.inside import is_inside
 from seamwise.io.ome_zarr.levels import LETTERS, Level
 from seamwise.io.ome_zarr.metadata import (
     combine,
@@ -154,6 +155,9 @@ def label_names(path: AnyPath, *, coming: str = "") -> tuple[str, ...]:
         raise ValueError(
             f"{folder}: labels must be a list of names, not {names!r}: write its metadata again"
         )
+    outside = [name for name in names if not is_inside(name)]
+    if outside:
+        raise ValueError(f"{folder}: labels must be names of folders in it, not {outside[0]!r}")
     return tuple(name for name in names if name == coming or (folder / name).exists())
 
 
