@@ -563,7 +563,7 @@ def test_broken_tags_stay_in_a_jpeg_or_png_and_a_tiff_drops_them_with_a_note(tmp
     np.testing.assert_array_equal(read_photo(tmp_path / "x.tif").pixels, smooth((16, 24)))
 
 
-def test_tags_that_lie_over_each_other_take_no_more_memory_than_the_file(tmp_path):
+def test_tags_that_overlap_take_no_more_memory_than_the_file(tmp_path):
     count, size = 2000, 40_000
     entry = (struct.pack("<HHII", tag, 7, size, 100) for tag in range(1, count + 1))
     inner = struct.pack("<H", count) + b"".join(entry) + bytes(4)

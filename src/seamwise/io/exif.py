@@ -210,9 +210,8 @@ def _tags(
 ) -> dict[int, _Entry]:
     """Read the directory at `place`, or `only` some of its tags, and what its `links` point to.
 
-    Tags whose kind is unknown or whose values lie outside are skipped and appended to `faults`; so
-    are the last ones of a directory whose values are larger than the whole structure, as they can
-    only lie over each other.
+    Tags whose kind is unknown or whose values lie outside are skipped and appended to `faults`. If
+    the values of a directory are larger than the whole structure, they overlap: so are the last.
     """
     tags = {}
     room = len(tiff)
