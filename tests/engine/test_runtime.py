@@ -13,6 +13,7 @@ import torch
 from seamwise.engine import openvino as of_openvino
 from seamwise.engine import runtime as runtimes
 from seamwise.engine.networks import load_network
+from seamwise.engine.processor import has_bfloat16
 from seamwise.engine.runtime import choose_runtime, describe_runtime
 from seamwise.engine.runtime_record import kept_runtime
 from seamwise.io.models import (
@@ -116,6 +117,20 @@ def test_shipped_networks_choose_the_same_classes(runtime, name, kind, side):
         expected, actual = (each.argmax(1) for each in (expected, actual))
     # 8 bits round more where a network is unsure; on the selection images 0.9997 are equal
     assert (expected == actual).float().mean() >= (0.997 if is_int8 else 0.999)
+
+
+@needs_openvino
+@pytest.mark.skipif(not has_bfloat16(), reason="the processor does not compute in bfloat16")
+@pytest.mark.usefixtures("in_float32")
+def test_what_is_not_in_integers_may_be_in_bfloat16(monkeypatch):
+    exact = load_network("nuclei-2d", SegmentationInfo, device="cpu")
+    monkeypatch.setattr(of_openvino, "has_bfloat16", lambda: True)
+    model = load_network("nuclei-2d", SegmentationInfo, device="cpu")
+    assert model.runtime.name == exact.runtime.name == "openvino int8"
+    batch = np.random.default_rng(0).random((1, 1, 64, 64), np.float32)
+    expected, actual = (each.runtime.logits(batch) for each in (exact, model))
+    assert not np.array_equal(actual, expected)
+    assert np.abs(actual - expected).max() <= 0.05 * np.abs(expected).max()
 
 
 @needs_openvino

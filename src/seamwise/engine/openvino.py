@@ -45,17 +45,19 @@ def compile_openvino(
 ) -> "CompiledNetwork":
     """Return a function of float32 arrays `(N, C, *S)`, of sizes that the network takes.
 
-    `precision` "int8" needs `activations`, the largest number that each convolution reads.
-    It uses as many threads as torch does now. Threads may call it at the same time. What was
-    compiled is kept for the next start, see `compile_cache`.
+    `precision` "int8" needs `activations`, the largest number that each convolution reads; what is
+    not in integers then is in bfloat16, if the processor computes in it. The network uses as many
+    threads as torch does now. Threads may call it at the same time. What was compiled is kept for
+    the next start, see `compile_cache`.
 
     Raises
     ------
     RuntimeError
         OpenVINO cannot compute the network on this processor.
     """
+    rest = choose_openvino_precision() if precision == "int8" else precision
     hints = {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if rest == "bfloat16" else "f32",
         "INFERENCE_NUM_THREADS": thread_count(),
         "NUM_STREAMS": 1,
         # several processes would all compute on the first cores
@@ -273,7 +275,7 @@ class _Int8Operations(_Operations):
     with a from `activations` (what a convolution reads is never negative, after a ReLU), and the
     maximum over the weights of an output channel. The first two convolutions and the last two
     read or write the full resolution's first and last maps: there rounding costs most, and
-    they stay in float32.
+    they stay in bfloat16 or float32.
     """
 
     def __init__(self, opset: Any, ndim: int, activations: Sequence[float]) -> None:
