@@ -13,8 +13,12 @@ LEVEL = 0.05
 FEWEST_CASES = 6
 """Cases that a paired test needs: with five, even Wilcoxon's smallest p is above the level."""
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "no significant difference"
-"""Verdict on a claim."""
+HOLDS = "holds"
+"""Verdict on a claim that the data support."""
+FAILS = "does not hold"
+"""Verdict on a claim that the data contradict."""
+OPEN = "no significant difference"
+"""Verdict on a claim that the data leave open."""
 
 
 @dataclass(frozen=True)
