@@ -1,17 +1,26 @@
 """Random crops of stacks for `nuclei-3d` and `walls-3d`: their place, their shape, their light."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from drawn_stacks import log_uniform
-from guided import Source
-from seamwise.labels import IGNORE
+from seamwise.labels import IGNORE, measure_guides
 from seamwise.segmentation import compress_intensities
 
-CROP = (32, 48, 48)
+CROP = (48, 48, 48)
+BEYOND = (0.25, 8)  # a share of the crops reaches so many voxels beyond the stack
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A training stack: linear intensities (background 0, cells about 1), and labels."""
+
+    image: NDArray[np.float32]
+    labels: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class Changes:
     noise: float = 0.15
 
 
-STRONG, WEAK = Changes(), Changes(scale=0.2, squash=0.2, contrast=0.7, gamma=0.2, noise=0.06)
+STRONG, WEAK = Changes(), Changes(scale=0.25, squash=0.2, contrast=0.7, gamma=0.2, noise=0.06)
 
 
 def random_matrix(changes: Changes, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -44,30 +53,49 @@ def random_matrix(changes: Changes, rng: np.random.Generator) -> NDArray[np.floa
 
 
 def random_crop(
-    source: Source, changes: Changes, rng: np.random.Generator
+    stack: Stack, changes: Changes, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Image, labels and guides of a crop that is placed and deformed at random."""
-    shape, crop = np.array(source.labels.shape), np.array(CROP)
+    """Image, labels and guides of a crop that is placed and deformed at random.
+
+    Beyond the stack it is mirrored, as where the network pads, and the labels are ignored.
+    """
+    shape, crop = np.array(stack.labels.shape), np.array(CROP)
     matrix = random_matrix(changes, rng)
     reach = np.abs(matrix) @ (crop / 2)
+    share, voxels = BEYOND
+    if rng.random() < share:
+        reach = np.maximum(reach - rng.uniform(0, voxels, 3), 0)
     middle = rng.uniform(np.minimum(shape / 2, reach), np.maximum(shape - reach, shape / 2)) - 0.5
     axes = [(np.arange(n) - (n - 1) / 2).astype(np.float32) for n in CROP]
     grid = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(3, -1)
     where = matrix.astype(np.float32) @ grid + middle.astype(np.float32)[:, np.newaxis]
-    image = ndimage.map_coordinates(source.image, where, order=1, mode="mirror")
+    image = ndimage.map_coordinates(stack.image, where, order=1, mode="mirror").reshape(CROP)
     places = np.rint(where).astype(np.int32)
-    within = ((places >= 0) & (places < shape[:, np.newaxis])).all(0)
-    z, y, x = np.clip(places, 0, shape[:, np.newaxis] - 1)
-    labels = np.where(within, source.labels[z, y, x], IGNORE).astype(np.int32)
-    cell = labels > 0
-    guides = np.zeros((4, labels.size), np.float32)
-    numbers = labels[cell]
-    guides[0, cell] = source.guides.relief[z, y, x][cell]
-    inverse = np.linalg.inv(matrix)
-    away = inverse @ (source.guides.centre[numbers].T - where[:, cell])
-    radius = source.guides.radius[numbers] * np.abs(np.linalg.det(inverse)) ** (1 / 3)
-    guides[1:, cell] = away / radius
-    return image.reshape(CROP), labels.reshape(CROP), guides.reshape(4, *CROP)
+    within = ((places >= 0) & (places < shape[:, np.newaxis])).all(0).reshape(CROP)
+    cells = stack.labels[mirrored(places, shape)].reshape(CROP)
+    return image, np.where(within, cells, IGNORE).astype(np.int32), crop_guides(cells)
+
+
+def mirrored(places: NDArray[np.int32], shape: NDArray[Any]) -> tuple[NDArray[np.int32], ...]:
+    """Places `(ndim, n)`, along each axis mirrored at the first and the last voxel."""
+    periods = 2 * (shape[:, np.newaxis] - 1)
+    places = places % periods
+    return tuple(np.minimum(places, periods - places))
+
+
+def crop_guides(cells: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Relief and offset of the labels of a crop, whose border cuts cells as that of a stack does.
+
+    A sliver is highest at the border. What lies beyond cannot be seen, so it does not count.
+    """
+    guides = measure_guides(cells)
+    cell = cells > 0
+    numbers = cells[cell]
+    maps = np.zeros((4, *cells.shape), np.float32)
+    maps[0] = guides.relief
+    away = guides.centre[numbers] - np.argwhere(cell)
+    maps[1:, cell] = (away / guides.radius[numbers, np.newaxis]).T
+    return maps
 
 
 def empty(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -90,7 +118,7 @@ def sharpness_and_noise(
     """Blur some images, more along z, and add noise, white or finely grained, to most."""
     if rng.random() < changes.blur:
         across = rng.uniform(0.3, 1.0)
-        image = ndimage.gaussian_filter(image, (across * rng.uniform(1, 2), across, across))
+        image = ndimage.gaussian_filter(image, (across * rng.uniform(1, 3.5), across, across))
     if rng.random() < 0.6:
         noise = rng.standard_normal(image.shape, dtype=np.float32)
         if rng.random() < 0.5:  # interpolation smooths noise along z
@@ -111,6 +139,9 @@ def vary_nuclei(
     image = image * np.float32(np.exp(rng.uniform(-changes.contrast, changes.contrast)))
     if rng.random() < 0.2:  # where haze is most of the light, nuclei are far brighter than usual
         image = image * np.float32(log_uniform(rng, 3, 30))
+    if rng.random() < 0.3:  # uneven light
+        slopes = [np.linspace(-1, 1, n, dtype=np.float32) * rng.normal(0, 0.3) for n in CROP]
+        image = image * np.exp(sum(np.ix_(*slopes)))
     if rng.random() < 0.1:
         image = image.copy()
         places = rng.integers(image.size, size=rng.integers(1, 60))

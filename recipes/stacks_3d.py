@@ -22,7 +22,7 @@ from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
 from drawn_stacks import DRAWINGS
-from guided import Source, loss, piece_weight, show
+from guided import loss, piece_weight, show
 from seamwise.engine import RunSettings, fit, run_identity
 from seamwise.io import (
     Architecture,
@@ -35,7 +35,7 @@ from seamwise.io import (
     read_image,
     read_labels,
 )
-from seamwise.labels import Labels, measure_guides, relabel, semantic_target
+from seamwise.labels import Labels, relabel, semantic_target
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import (
     Model,
@@ -46,7 +46,7 @@ from seamwise.segmentation import (
     resample,
     segment_normalized,
 )
-from stack_crops import CROP, STRONG, VARY, WEAK, empty, random_crop
+from stack_crops import CROP, STRONG, VARY, WEAK, Stack, empty, random_crop
 
 Kind = Literal["nuclei", "walls"]
 ALONG = (0.2, 0.6, 0.2)  # what a kernel of a plane becomes along z
@@ -61,8 +61,7 @@ DECODES = {
 }
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
 EMPTY = 0.03  # of the crops of nuclei
-SHARE = 0.6  # of the rows of a real stack; the others are for the report
-TRAINING, SELECTION = (*range(64), *range(300, 436)), range(100, 102)
+TRAINING, SELECTION = (*range(64), *range(300, 436), *range(500, 900)), range(100, 102)
 
 
 def resampled(image: NDArray[np.float32], factors: Sequence[float]) -> NDArray[np.float32]:
@@ -80,16 +79,16 @@ def nearest(labels: Labels, factors: Sequence[float]) -> NDArray[np.int32]:
     return labels[np.ix_(*places)].astype(np.int32)
 
 
-def source(image: NDArray[Any], labels: Labels, factors: Sequence[float], kind: Kind) -> Source:
+def source(image: NDArray[Any], labels: Labels, factors: Sequence[float], kind: Kind) -> Stack:
     """What is drawn from a stack: normalised, and magnified to the network's voxels."""
     values = normalization(image[np.newaxis], RULES[kind])(image[np.newaxis])[0]
     if kind == "nuclei":
         values = np.sinh(2 * values) / 2
     labels = nearest(labels, factors)
-    return Source(resampled(values.astype(np.float32), factors), labels, measure_guides(labels))
+    return Stack(resampled(values.astype(np.float32), factors), labels)
 
 
-def simulated(kind: Kind, seeds: Sequence[int], folder: Path) -> list[Source]:
+def simulated(kind: Kind, seeds: Sequence[int], folder: Path) -> list[Stack]:
     """Simulated stacks; they are drawn once, and kept in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = []
@@ -104,19 +103,21 @@ def simulated(kind: Kind, seeds: Sequence[int], folder: Path) -> list[Source]:
     return sources
 
 
-def real(image: Path, labels: Path, spacing: str, kind: Kind) -> tuple[Source, Source]:
-    """The parts of a real stack for training and for the report, with the size of its voxels."""
+def real(
+    image: Path, labels: Path, spacing: str, *, kind: Kind, zoom: float, share: float
+) -> tuple[Stack, Stack]:
+    """The parts of a real stack for training (a share of its rows) and for the report."""
     z, y, x = (float(part) for part in spacing.split(","))
-    factors = (ZOOM * z / x, ZOOM * y / x, ZOOM)
+    factors = (zoom * z / x, zoom * y / x, zoom)
     whole = source(read_image(image).data, read_labels(labels), factors, kind)
-    rows = round(SHARE * whole.labels.shape[1])
+    rows = round(share * whole.labels.shape[1])
     return part_of(whole, slice(rows)), part_of(whole, slice(rows, None))
 
 
-def part_of(whole: Source, rows: slice) -> Source:
+def part_of(whole: Stack, rows: slice) -> Stack:
     """Some rows of a source."""
     labels = relabel(whole.labels[:, rows]).astype(np.int32)
-    return Source(np.ascontiguousarray(whole.image[:, rows]), labels, measure_guides(labels))
+    return Stack(np.ascontiguousarray(whole.image[:, rows]), labels)
 
 
 class Samples(Dataset[tuple[Tensor, ...]]):
@@ -124,8 +125,8 @@ class Samples(Dataset[tuple[Tensor, ...]]):
 
     def __init__(
         self,
-        sources: Sequence[Source],
-        reals: Sequence[Source] = (),
+        sources: Sequence[Stack],
+        reals: Sequence[Stack] = (),
         *,
         kind: Kind,
         settings: RunSettings,
@@ -169,9 +170,9 @@ class Stacks:
     info: SegmentationInfo
     settings: RunSettings
     kind: Kind
-    sources: Sequence[Source]
-    reals: Sequence[Source]
-    selection: Sequence[Source]
+    sources: Sequence[Stack]
+    reals: Sequence[Stack]
+    selection: Sequence[Stack]
     share: float = 0.5  # of the crops, where there are real stacks
 
     def samples(self) -> Samples:
@@ -231,7 +232,7 @@ def settings_of(options: argparse.Namespace) -> RunSettings:
         weight_decay=0.01,
         schedule="cosine",
         warmup=15,
-        average=0.99,
+        average=options.average,
         validate_every=options.validate_every,
         snapshot_every=options.validate_every,
         stored_as="float16",
@@ -239,7 +240,7 @@ def settings_of(options: argparse.Namespace) -> RunSettings:
 
 
 def information(
-    kind: Kind, sources: Sequence[Source], training: Mapping[str, Any]
+    kind: Kind, sources: Sequence[Stack], training: Mapping[str, Any], *, zoom: float = ZOOM
 ) -> SegmentationInfo:
     """Description of a model."""
     sizes = np.concatenate([np.bincount(stack.labels[stack.labels > 0])[1:] for stack in sources])
@@ -255,7 +256,7 @@ def information(
         ),
         classes=("background", "cell", "touching", "gap"),
         channels=("grey",),
-        zoom=ZOOM,
+        zoom=zoom,
         isotropic=True,
         diameters=cell_diameters(sizes, 3),
         normalization=RULES[kind],
@@ -276,10 +277,13 @@ def main() -> None:
         "--real", nargs=3, action="append", default=[], metavar=("STACK", "MASK", "Z,Y,X")
     )
     parser.add_argument("--share", type=float, default=0.5, help="of the crops, from real ones")
+    parser.add_argument("--rows", type=float, default=0.6, help="share of the rows of a real one")
+    parser.add_argument("--zoom", type=float, default=ZOOM, help="of real stacks")
     parser.add_argument("--simulated", type=Path, default=Path("runs/simulated"))
     parser.add_argument("--stacks", type=int, default=len(TRAINING), help="simulated ones")
     parser.add_argument("--steps", type=int, default=260)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--average", type=float, default=0.99, help="of the weights")
     parser.add_argument("--validate-every", type=int, default=65)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
@@ -291,15 +295,19 @@ def main() -> None:
         "real": [Path(image).name for image, _, _ in options.real],
         "start": Path(options.start).name if options.start else None,
     }
-    parts = [real(Path(image), Path(mask), spacing, kind) for image, mask, spacing in options.real]
+    parts = [
+        real(Path(image), Path(mask), spacing, kind=kind, zoom=options.zoom, share=options.rows)
+        for image, mask, spacing in options.real
+    ]
     sources = simulated(kind, TRAINING[: options.stacks], options.simulated)
     task = Stacks(
-        information(kind, sources, training),
+        information(kind, sources, training, zoom=options.zoom),
         settings,
         kind,
         sources,
         [part for part, _ in parts],
-        [part for _, part in parts] or simulated(kind, SELECTION, options.simulated),
+        [part for _, part in parts if part.labels.size]
+        or simulated(kind, SELECTION, options.simulated),
         options.share,
     )
     options.output.mkdir(parents=True, exist_ok=True)
