@@ -30,6 +30,7 @@ from seamwise.io import (
     NormalizationRule,
     ReliefPair,
     SegmentationInfo,
+    atomic_path,
     load_model,
     model_path,
     read_image,
@@ -96,7 +97,8 @@ def simulated(kind: Kind, seeds: Sequence[int], folder: Path) -> list[Stack]:
         path = folder / f"{kind}-{seed}.npz"
         if not path.exists():
             drawn, step = DRAWINGS[kind](seed)
-            np.savez_compressed(path, image=drawn.image, labels=drawn.labels, step=step)
+            with atomic_path(path) as temporary:
+                np.savez_compressed(temporary, image=drawn.image, labels=drawn.labels, step=step)
         with np.load(path) as stored:
             step = float(stored["step"])
             sources.append(source(stored["image"], stored["labels"], (step, 1, 1), kind))

@@ -90,6 +90,25 @@ def test_beyond_the_stack_labels_are_ignored(recipe):
     assert any((labels == IGNORE).any() for labels in crops)
 
 
+def test_a_sliver_is_highest_at_the_border_that_cuts_it(recipe):
+    crops = sys.modules["stack_crops"]
+    cells = np.zeros((5, 5, 6), np.int32)
+    cells[1:4, 1:4, :2] = 1
+    relief, *offset = crops.crop_guides(cells)
+    assert relief[2, 2].tolist() == [1, 0.5, 0, 0, 0, 0]
+    assert [axis[2, 2, 0] for axis in offset[:2]] == [0, 0]
+    radius = (18 * 3 / 4 / np.pi) ** (1 / 3)
+    assert offset[2][2, 2, :2] == pytest.approx([0.5 / radius, -0.5 / radius])
+
+
+def test_beyond_its_ends_a_stack_is_mirrored(recipe):
+    crops = sys.modules["stack_crops"]
+    places = np.array([[-2, -1, 0, 3, 4, 5, 8], [0, 1, 2, 3, -1, -3, 4]], np.int32)
+    first, second = crops.mirrored(places, np.array([4, 3]))
+    assert first.tolist() == [2, 1, 0, 3, 2, 1, 2]
+    assert second.tolist() == [0, 1, 2, 1, 1, 1, 0]
+
+
 def test_a_reduced_stack_keeps_its_mean_and_a_magnified_one_its_ends(recipe):
     image = np.random.default_rng(0).random((4, 6, 8), dtype=np.float32)
     half = recipe.resampled(image, (1, 0.5, 0.5))
@@ -107,11 +126,15 @@ def test_the_last_rows_of_a_real_stack_are_for_the_report(recipe, tmp_path):
     labels[:, 2:6], labels[:, 14:18] = 1, 2
     for name in ("image", "mask"):
         write_labels(tmp_path / f"{name}.tif", labels)
-    training, report = recipe.real(tmp_path / "image.tif", tmp_path / "mask.tif", "2,1,1", "nuclei")
+    paths = tmp_path / "image.tif", tmp_path / "mask.tif"
+    training, report = recipe.real(*paths, "2,1,1", kind="nuclei", zoom=0.5, share=0.6)
     # magnified by 0.5, and along z by 2 more
     assert training.labels.shape == (4, 6, 6)
     assert report.labels.shape == (4, 4, 6)
     assert training.labels.max() == report.labels.max() == 1
+    everything, nothing = recipe.real(*paths, "2,1,1", kind="nuclei", zoom=0.5, share=1)
+    assert everything.labels.shape == (4, 10, 6)
+    assert nothing.labels.size == 0
 
 
 def test_a_thick_kernel_sees_in_a_uniform_stack_what_the_flat_one_sees_in_a_plane(recipe, tmp_path):
@@ -161,7 +184,7 @@ def test_validation_sees_the_voxels_of_the_network_as_they_are(recipe, kind, dec
     labels = np.zeros((12, 12, 13), np.int32)
     labels[2:10, 2:10, 1:6], labels[2:10, 2:10, 7:12] = 1, 2  # halved again, they would be one
     image = (labels > 0).astype(np.float32)
-    stack = recipe.Source(image, labels, recipe.measure_guides(labels))
+    stack = recipe.Stack(image, labels)
     info = recipe.information(kind, [stack], {})
     assert (info.zoom, info.decode.rule) == (0.5, decode)
     assert info.decode == describe_model(model_path(f"{kind}-3d")).decode
