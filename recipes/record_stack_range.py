@@ -1,10 +1,11 @@
 r"""Write into the file of a model for stacks what it knows: `seamwise.segmentation.record_range`.
 
 python recipes/record_stack_range.py nuclei MODEL \
-    --real STACK.tif MASK.tif 0.284,0.127,0.127 [--seeds 216-231]
+    --real STACK.tif MASK.tif 0.284,0.127,0.127 [--seeds 216-231] [--least 0.65]
 
 It takes the real stacks and simulated ones that no training saw. A stack counts if the model finds
-at least half of its cells at IoU 0.5: of the others it knows too little to tell what is usual.
+at least half of its cells at IoU 0.5 (or another share, `--least`): of the others it knows too
+little to tell what is usual.
 """
 
 import argparse
@@ -25,8 +26,6 @@ from seamwise.segmentation import (
     record_range,
     segment_normalized,
 )
-
-LEAST = 0.5  # of the cells
 
 
 def real_stacks(paths: list[list[str]]) -> Iterator[AnnotatedImage]:
@@ -69,6 +68,7 @@ def main() -> None:
         "--real", nargs=3, action="append", default=[], metavar=("STACK", "MASK", "Z,Y,X")
     )
     parser.add_argument("--seeds", default="216-231", help="of simulated stacks")
+    parser.add_argument("--least", type=float, default=0.5, help="share of cells to find")
     options = parser.parse_args()
     model = load(options.model, device="cpu", runtime="torch")
     known = []
@@ -76,7 +76,7 @@ def main() -> None:
         one = normalized(stack, model)
         share = share_found(one, model)
         print(f"{one.name}: {share:.2f} of {len(np.unique(one.labels)) - 1} cells", flush=True)
-        known += [one] if share >= LEAST else []
+        known += [one] if share >= options.least else []
     record_range(options.model, known)
     info = describe_model(options.model)
     print(f"{len(known)} stacks: diameters {info.diameters}, {info.fit}")

@@ -53,12 +53,12 @@ Kind = Literal["nuclei", "walls"]
 ALONG = (0.2, 0.6, 0.2)  # what a kernel of a plane becomes along z
 DEPTH = {"nuclei": 4, "walls": 3}
 RULES = {"nuclei": NormalizationRule(kind="contrast"), "walls": NormalizationRule()}
-SIZES: dict[str, Any] = {"min_size": 30, "min_core": 10, "gap": "second"}
+SIZES: dict[str, Any] = {"min_core": 10, "gap": "second"}
+NUCLEI = ReliefPair(foreground=0.6, core=0.35, peak=0.5, saddle=0.8)
+WALLS = ReliefPair(foreground=0.5, peak=0.15, saddle=0.8)
 DECODES = {
-    "nuclei": DecodeRule(
-        rule="relief", relief=ReliefPair(foreground=0.7, core=0.35, peak=0.5, saddle=0.8), **SIZES
-    ),
-    "walls": DecodeRule(relief=ReliefPair(foreground=0.5, peak=0.15, saddle=0.8), **SIZES),
+    "nuclei": DecodeRule(rule="relief", relief=NUCLEI, min_size=15, **SIZES),
+    "walls": DecodeRule(relief=WALLS, min_size=30, **SIZES),
 }
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
 EMPTY = 0.03  # of the crops of nuclei

@@ -215,7 +215,11 @@ def test_a_stack_says_what_a_model_knows_if_half_of_its_cells_are_found(
 ):
     record, path = script("record_stack_range"), copied_model(tmp_path)
     monkeypatch.setattr(record, "DRAWINGS", {"nuclei": drawn_nuclei})
-    monkeypatch.setattr(sys, "argv", ["record", "nuclei", str(path), "--seeds", "0-1"])
+    command = ["record", "nuclei", str(path), "--seeds", "0-1"]
+    monkeypatch.setattr(sys, "argv", [*command, "--least", "1.01"])
+    record.main()
+    assert "\n0 stacks: diameters None" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", command)
     record.main()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["nuclei 0", "nuclei 1", "1 stacks"]
