@@ -1,5 +1,6 @@
 """Damaged and hostile files of every kind: a sample; `make nightly` reads 10,000 of each."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from support.fuzz import run_batch
 from support.fuzz_readers import READERS, Case, Reader
-from support.hostile import damaged
+from support.hostile import VALUES, damaged, with_other_values
 
 FUZZ = Path(__file__).parent / "support" / "fuzz.py"
 
@@ -61,3 +62,11 @@ def test_what_is_a_fault(read, words, tmp_path, monkeypatch):
 def test_a_case_is_the_same_again():
     first, second = (damaged(bytes(99), np.random.default_rng(5)) for _ in range(2))
     assert first == second != bytes(99)
+
+
+def test_no_change_reaches_another_case():
+    before, rng = repr(VALUES), np.random.default_rng(0)
+    for _ in range(300):
+        text = json.dumps(with_other_values({"a": [1, {"b": [2, 3]}], "c": {"d": [[]]}}, rng))
+        assert text
+    assert repr(VALUES) == before

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 import zlib
+from copy import deepcopy
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def with_checksums(png: bytes) -> bytes:
 
 
 def any_value(rng: np.random.Generator):
-    return VALUES[int(rng.integers(len(VALUES)))]
+    return deepcopy(VALUES[int(rng.integers(len(VALUES)))])
 
 
 def with_other_values(content, rng: np.random.Generator):
@@ -78,9 +79,9 @@ def with_other_values(content, rng: np.random.Generator):
         elif kind == 1:
             parent[key] = [parent[key]]
         elif kind == 2 and isinstance(parent, list):
-            parent.extend(parent[key : key + 1] * int(rng.integers(1, 40)))
+            parent.extend(deepcopy(parent[key]) for _ in range(rng.integers(1, 40)))
         elif kind == 3 and isinstance(parent, dict):
-            parent[str(any_value(rng))] = parent[key]
+            parent[str(any_value(rng))] = deepcopy(parent[key])
         else:
             parent[key] = any_value(rng)
     return content
