@@ -70,6 +70,7 @@ def loaded(path):
             return load_description(folder / "rdf.yaml")
 
 
+@pytest.mark.usefixtures("in_float32")
 @needs_spec
 @pytest.mark.parametrize(
     "changes",

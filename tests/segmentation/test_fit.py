@@ -198,6 +198,7 @@ def test_the_mean_of_networks_has_no_activations(small_model, tmp_path):
         record_activations(path, [np.eye(16)[np.newaxis]])
 
 
+@pytest.mark.usefixtures("in_float32")
 def test_activations_are_the_largest_numbers_that_convolutions_read(small_model):
     net, path = small_model
     images = [np.arange(64.0).reshape(1, 8, 8), np.eye(16)[np.newaxis]]
