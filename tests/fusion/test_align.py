@@ -389,10 +389,10 @@ def test_the_gain_is_that_of_most_pixels():
 
 def test_what_the_frame_does_not_cover_says_nothing_about_exposure():
     flat = np.zeros((60, 80), np.float32)
-    copy = Thumbnail(np.full((60, 80, 1), 0.4, np.float32), flat)
+    copy = Thumbnail(np.full((60, 80, 1), 0.4, np.float32), flat, flat)
     left = np.array([[1, 0, -50], [0, 1, 0], [0, 0, 1.0]])
     bright = np.where(np.arange(80)[:, np.newaxis] < 30, 0.5, 0.7) * np.ones((60, 1, 1))
-    reference = Thumbnail(bright.astype(np.float32), flat)
+    reference = Thumbnail(bright.astype(np.float32), flat, flat)
     assert gains(copy, reference, left, (60, 80)) == pytest.approx(1.25)
 
 
@@ -402,7 +402,9 @@ def thumbnails(factor, *, noise=0.0, contrast=(0.1, 0.1)):
     dim = rng.uniform(0.2, 0.4, (64, 64, 1)).astype(np.float32)
     bright = dim * np.float32(factor) * np.exp(noise * rng.standard_normal((64, 64, 1)))
     maps = [np.full((64, 64), value, np.float32) for value in contrast]
-    return Thumbnail(dim, maps[0]), Thumbnail(bright.astype(np.float32), maps[1])
+    return Thumbnail(dim, maps[0], dim[..., 0] ** 2), Thumbnail(
+        bright.astype(np.float32), maps[1], bright[..., 0] ** 2
+    )
 
 
 @pytest.mark.parametrize(

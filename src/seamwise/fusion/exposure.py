@@ -1,4 +1,4 @@
-"""How bright frames are against each other; see `thumbnail` and `gains`."""
+"""How bright frames are against each other; see `thumbnail`, `gains` and `focus_changes`."""
 
 import math
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.alignable import MOST_CHANNELS
+from seamwise.fusion.frames import luminance
 from seamwise.fusion.homography import Matrix, resampling
 from seamwise.types import Picture
 
@@ -20,6 +21,7 @@ _ALIKE = 1.25  # relative contrasts within this ratio are alike
 _FLAT = 0.02  # a relative contrast below: blur changes nothing
 _TILES = 8  # of a side, whose gains vary as those of the whole do not
 _LEAST_PIXELS, _LEAST_TILES = 20, 4
+_CLEAREST = 0.2  # share of the pixels that tells whether a frame stores light
 _SIGNIFICANT = 4.0  # standard errors
 _UNIFORM = 2.0  # spreads of tiles
 _NOTICEABLE = 0.01
@@ -34,10 +36,13 @@ class Thumbnail(NamedTuple):
         Blurred; NaN where values were clipped.
     contrast : (Y, X) float32 array
         Local contrast of the frame, of its luminance.
+    light : (Y, X) float32 array
+        Blurred luminance of the light that the frame is taken to show.
     """
 
     colours: Picture
     contrast: Picture
+    light: Picture
 
 
 def shrink(picture: NDArray[Any], pixels: int) -> Picture:
@@ -53,13 +58,26 @@ def white(frame: Picture) -> NDArray[np.uint8]:
     return (frame > _WHITE) * np.uint8(255)
 
 
-def thumbnail(frame: Picture, clipped: NDArray[np.uint8], contrast: Picture) -> Thumbnail:
-    """Return a small copy of a frame; see `white`. The contrast is that of a `FocusPyramid`."""
+def thumbnail(
+    frame: Picture,
+    clipped: NDArray[np.uint8],
+    light: Picture,
+    contrast: Picture,
+    *,
+    is_linear: bool,
+) -> Thumbnail:
+    """Return a small copy of a frame; see `white`.
+
+    The luminance is that of the light, what the frame stores if it is linear, else the square of
+    it. The contrast is that of the `FocusPyramid` of this light.
+    """
     clipped_share = _blur(clipped) / 255
     colours = np.where(clipped_share > _CLIPPED_SHARE, np.float32(np.nan), _blur(frame))
-    size = colours.shape[1::-1]
-    small = cv2.resize(contrast, size, interpolation=cv2.INTER_AREA)
-    return Thumbnail(colours, np.asarray(small, np.float32))
+    small_light = _blur(light)[..., 0]
+    small = cv2.resize(contrast, colours.shape[1::-1], interpolation=cv2.INTER_AREA)
+    # of a square
+    slope = 1 if is_linear else 2 * np.sqrt(np.maximum(small_light, np.float32(_BLACK**2)))
+    return Thumbnail(colours, np.asarray(small / slope, np.float32), small_light)
 
 
 def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[int, ...]) -> Matrix:
@@ -110,6 +128,47 @@ def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[in
         result[channel] = np.exp(gain)
         is_significant |= abs(gain) > least
     return np.clip(result, *GAINS) if is_significant else np.ones_like(result)
+
+
+def focus_changes(
+    copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[int, ...]
+) -> tuple[float, float]:
+    """Return by how much another focus changes local means: of what is stored, and of its square.
+
+    ::
+
+        a = m²_ref − g·m²,    b = s_ref − h·s,
+
+    with m and s blurred luminances of what is stored and of its square, and the gains g and h
+    medians of ratios. Blur keeps the sum of light. So b is small if the square of what is stored is
+    light, as in pictures of a camera, and a if what is stored is light itself. The results are the
+    medians of |a| and |b| over the fifth of the well exposed pixels where a − b is largest.
+
+    Parameters
+    ----------
+    copy, reference : Thumbnail
+        Of frames that are not taken to be linear.
+    matrix, shape
+        As for `gains`.
+    """
+    thumbnail_shape = reference.colours.shape
+    colours, light = _moved(copy._replace(contrast=copy.light), matrix, shape, thumbnail_shape)
+    black = np.float32(_black(colours, reference.colours))
+    stored, reference_stored = luminance(colours), luminance(reference.colours)
+    is_exposed = np.minimum(stored, reference_stored) > black
+    if is_exposed.sum() < _LEAST_PIXELS:
+        return 0.0, 0.0
+    of_stored = _change(stored[is_exposed] ** 2, reference_stored[is_exposed] ** 2)
+    of_light = _change(light[is_exposed], reference.light[is_exposed])
+    apart = np.abs(of_stored - of_light)
+    is_clear = apart >= np.quantile(apart, 1 - _CLEAREST)
+    a, b = (float(np.median(np.abs(change[is_clear]))) for change in (of_stored, of_light))
+    return a, b
+
+
+def _change(values: Picture, reference: Picture) -> Picture:
+    """What differs but for a gain."""
+    return np.asarray(reference - np.median(reference / values) * values, np.float32)
 
 
 def _moved(

@@ -32,7 +32,8 @@ class FocusPyramid:
     Attributes
     ----------
     grey : (Y, X) float32 array
-        Luminance, at most `WORK_PIXELS`.
+        Luminance, at most `WORK_PIXELS`. For a registration it is that of light: only there is the
+        sharp picture of an edge the middle of its blurred one.
     contrast : (Y, X) float32 array
         c of `grey`.
     levels : tuple of (Y, X) float32 arrays
