@@ -75,8 +75,8 @@ def estimate_alignment(
 
     Out of focus, light is blurred, and only in light an edge stays where it is. So frames are
     compared by the square of what they store, about what a camera saw. If then their local means
-    tell that they store light itself (`fusion.exposure.focus_changes`), as microscopes do, all are
-    registered again without the square.
+    tell that they store light itself (`fusion.exposure.focus_changes`), as microscopes do, or one
+    cannot be registered, all are registered again without the square.
 
     Parameters
     ----------
@@ -140,11 +140,19 @@ def estimate_alignment(
     middle = count // 2 if reference is None else reference
     check_shape(shape)
     _check_options(motion, middle, names, count)
-    chain = _Chain(frames, motion, names, exposure=exposure)
-    chain.align(middle, is_fixed=reference is not None)
-    if motion != "none" and chain.stores_light():
-        chain = _Chain(frames, motion, names, exposure=exposure, is_linear=True)
+
+    def registered(*, is_linear: bool) -> _Chain:
+        chain = _Chain(frames, motion, names, exposure=exposure, is_linear=is_linear)
         chain.align(middle, is_fixed=reference is not None)
+        return chain
+
+    try:
+        chain = registered(is_linear=False)
+        is_linear = motion != "none" and chain.stores_light()
+    except AlignmentError:  # stored light may fit where its square does not
+        is_linear = True
+    if is_linear:
+        chain = registered(is_linear=True)
     return Alignment(
         chain.matrices,
         chain.gains,
@@ -175,7 +183,7 @@ class _Chain:
         names: Sequence[str],
         *,
         exposure: bool,
-        is_linear: bool = False,
+        is_linear: bool,
     ) -> None:
         self.frames, self.motion, self.names, self.exposure = frames, motion, names, exposure
         self.is_linear = is_linear
