@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seamwise.io import shipped_models
+from seamwise.io import describe_model, model_path, shipped_models
 from test_api_surface import DOORS, PUBLIC
 
 ROOT = Path(__file__).parent.parent
@@ -101,3 +101,12 @@ def test_every_model_stands_on_the_page_of_models():
     rows = re.findall(r"^\| \[`([\w-]+)`\]\(\S+/models/([\w-]+)\.md\)", text, re.MULTILINE)
     assert all(name == card for name, card in rows)
     assert sorted(name for name, _ in rows) == sorted(shipped_models())
+
+
+def test_the_page_of_models_has_the_sizes_that_they_know():
+    text = (DOCS / "models.md").read_text()
+    rows = re.findall(r"^\| \[`([\w-]+)`\].*\| (\d+ to \d+) \|", text, re.MULTILINE)
+    assert len(rows) == 4
+    for name, sizes in rows:
+        low, _, high = describe_model(model_path(name)).known_diameters
+        assert f"{low:.0f} to {high:.0f}" == sizes
