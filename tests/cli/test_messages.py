@@ -1,8 +1,11 @@
 """What is printed with ``--quiet``, with ``--verbose`` and without."""
 
+from pathlib import Path
+
 import pytest
 import tifffile
 
+from seamwise.cli.messages import logging_to, record
 from seamwise.synth import crowded_cells
 
 
@@ -86,3 +89,57 @@ def test_a_log_that_cannot_be_written_is_one_line(run, labels, tmp_path):
     assert code == 2
     assert err.startswith(f"seamwise: --log cannot write {log} (No such file or directory)")
     assert len(err.splitlines()) == 1
+
+
+def test_a_log_is_added_to_no_other_file(run, labels, images, tmp_path):
+    for other in (images / "a.png", images / "b.tif"):
+        before = other.read_bytes()
+        code, _, err = run("evaluate", labels, labels, "--log", other)
+        assert code == 2
+        assert err == f"seamwise: --log adds to logs only, and {other} is none: give another file\n"
+        assert other.read_bytes() == before
+    empty = tmp_path / "empty.log"
+    empty.touch()
+    assert run("evaluate", labels, labels, "--log", empty)[0] == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no disk that is always full")
+def test_a_log_on_a_full_disk_ends_and_the_work_goes_on(run, labels):
+    code, out, err = run("evaluate", labels, labels, "--log", "/dev/full")
+    assert code == 0
+    assert "PQ" in out
+    assert err == (
+        "--log cannot write /dev/full (No space left on device): "
+        "the log ends, the command continues\n"
+    )
+
+
+def test_a_log_takes_names_that_are_not_utf8(tmp_path, capsys):
+    log = tmp_path / "seamwise.log"
+    with logging_to(log):
+        record("a\udcff.tif")
+    assert "a\\udcff.tif" in log.read_text()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_table_in_a_log_has_its_own_lines_and_no_colours(run, labels, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    log = tmp_path / "seamwise.log"
+    assert run("evaluate", labels, labels, "--log", log)[0] == 0
+    text = log.read_text()
+    assert "\x1b" not in text
+    assert any(line.lstrip().startswith("pooled: objects") for line in text.splitlines())
+
+
+def test_a_line_break_in_a_name_makes_no_line(run, images, tmp_path, model):
+    (images / "a.png").rename(images / "x\nFAKE: 99 cells\x1b[1m.png")
+    (images / "b.tif").rename(images / "y\nFAKE.tif")
+    (images / "y\nFAKE.tif").write_bytes(b"no image")
+    log = tmp_path / "seamwise.log"
+    arguments = ("segment", images, "-o", tmp_path / "out", "--model", model, "--log", log)
+    code, out, err = run(*arguments, "-v")
+    assert code == 1
+    for text in (out, err, log.read_text().partition("Traceback")[0]):
+        assert "\x1b" not in text
+        assert not [line for line in text.splitlines() if line.startswith("FAKE")]
+    assert "x\\nFAKE: 99 cells\\x1b[1m.png: " in err

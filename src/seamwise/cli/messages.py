@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import platform
+import re
 import shlex
 import sys
 import time
@@ -22,8 +23,10 @@ from typing import Annotated, Any
 import typer
 
 from seamwise import __version__
+from seamwise.cli.logfile import open_log
 
 _PACKAGES = ("torch", "openvino", "numpy", "scipy", "scikit-image", "tifffile", "zarr")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # control characters, ends of lines
 
 _log = logging.getLogger("seamwise")
 _log.setLevel(logging.INFO)
@@ -55,7 +58,7 @@ Log = Annotated[
     typer.Option(
         "--log",
         metavar="FILE",
-        help="Add to this file all messages, with the time, versions and errors in full.",
+        help="Add to this log all messages of the work, with the time, versions, errors in full.",
         show_default="not written",
     ),
 ]
@@ -86,20 +89,16 @@ def logging_to(path: Path | None) -> Iterator[None]:
 
     Raises
     ------
+    ValueError
+        The file holds something else.
     OSError
         The file cannot be written.
     """
     if path is None:
         yield
         return
-    try:
-        handler = logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or error
-        raise OSError(f"--log cannot write {path} ({reason}): give another file") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    _log.addHandler(handler)
-    record(shlex.join(["seamwise", *sys.argv[1:]]))
+    log_file = open_log(path, _log)
+    record(escape_breaks(shlex.join(["seamwise", *sys.argv[1:]])))
     try:
         yield
     except typer.Exit as end:
@@ -109,13 +108,23 @@ def logging_to(path: Path | None) -> Iterator[None]:
         _log.exception("stopped")
         raise
     finally:
-        _log.removeHandler(handler)
-        handler.close()
+        log_file.close()
 
 
 def record(text: str) -> None:
     """Add a text to the file of ``--log``."""
     _log.info("%s", text)
+
+
+def escape_breaks(text: str) -> str:
+    """Return a line without line breaks and control characters, which names of files may hold.
+
+    Examples
+    --------
+    >>> print(escape_breaks("a\\nb.tif"))
+    a\\nb.tif
+    """
+    return _BREAKS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def print_result(text: str) -> None:
@@ -126,6 +135,7 @@ def print_result(text: str) -> None:
 
 def say(text: str) -> None:
     """Print what was done, unless quiet."""
+    text = escape_breaks(text)
     record(text)
     if verbosity() > Verbosity.QUIET:
         typer.echo(text)
@@ -133,6 +143,7 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """Print a note on standard error, unless quiet."""
+    text = escape_breaks(text)
     record(text)
     if verbosity() > Verbosity.QUIET:
         typer.echo(text, err=True)
@@ -140,6 +151,7 @@ def warn(text: str) -> None:
 
 def detail(text: str) -> None:
     """Print on standard error if verbose."""
+    text = escape_breaks(text)
     record(text)
     if verbosity() == Verbosity.VERBOSE:
         typer.echo(text, err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import typer
 
-from seamwise.cli.messages import Verbosity, record, say, verbosity
+from seamwise.cli.messages import Verbosity, escape_breaks, record, say, verbosity
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -137,6 +137,7 @@ class Progress:
     ) -> None:
         """Redraw a bar."""
         if self._bars is not None and bar is not None:
+            description = escape_breaks(description)
             self._bars.update(bar, description=description, completed=done, total=total, left=left)
 
     def track(self, items: Iterable[AnyItem], description: str) -> Iterator[AnyItem]:
@@ -149,17 +150,20 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print a note above the bars, unless quiet."""
+        text = escape_breaks(text)
         record(text)
         if verbosity() > Verbosity.QUIET:
             self._console.print(text)
 
     def error(self, text: str) -> None:
         """Print above the bars what went wrong, also if quiet."""
+        text = escape_breaks(text)
         record(text)
         self._console.print(text)
 
     def detail(self, text: str) -> None:
         """Print above the bars if verbose."""
+        text = escape_breaks(text)
         record(text)
         if verbosity() == Verbosity.VERBOSE:
             self._console.print(text)

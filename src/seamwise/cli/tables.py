@@ -60,8 +60,9 @@ def print_table(
     console.width = max(console.width, least_width)
     console.print(table)
     text = StringIO()
-    Console(file=text, width=console.width).print(table)
-    record(text.getvalue())
+    plain = Console(file=text, width=console.width, color_system=None, force_terminal=False)
+    plain.print(table)
+    record(f"\n{text.getvalue()}")
 
 
 def print_matching(scores: "Dataset[Matching, Scores]") -> None:
