@@ -132,7 +132,7 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-# torch first: it is the one package whose CPU build must be asked for by its exact version
+# torch first, in the version that was tested; the package index decides whether it is for a CPU or for CUDA (docs/install.md)
 $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[fast]"

@@ -272,15 +272,27 @@ def check_not_ours(words):
 
 
 def check_installed(words):
-    """Check that folders, constraints and extras of a line that installs exist."""
+    """Check that a line installs seamwise, and that its folders and extras exist."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for word in words:
+    named = [word for word in words[1:] if not word.startswith("-")]
+    if words[0] == "uv":
+        assert named.pop(0) == "tool", words
+    assert named.pop(0) in ("install", "wheel"), words
+    for word in named:
+        assert re.fullmatch(r"wheels|(seamwise|\.)(\[[\w,]+\])?|\./\S+", word), words
         if word.startswith("./"):
             assert (ROOT / word / "pyproject.toml").exists(), words
-        if word.endswith(".txt"):
-            assert (ROOT / word).exists(), words
         for extras in re.findall(r"\[(.*)\]", word):
             assert set(extras.split(",")) <= project["optional-dependencies"].keys(), words
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["pip install seamwize[fast]", "uv tol install .", "pip instal .", "pip install .[quick]"],
+)
+def test_a_line_that_installs_something_else_is_seen(line):
+    with pytest.raises(AssertionError):
+        check_installed(line.split())
 
 
 def run_script(words, monkeypatch):
