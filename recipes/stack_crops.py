@@ -86,7 +86,8 @@ def mirrored(places: NDArray[np.int32], shape: NDArray[Any]) -> tuple[NDArray[np
 def crop_guides(cells: NDArray[np.int32]) -> NDArray[np.float32]:
     """Relief and offset of the labels of a crop, whose border cuts cells as that of a stack does.
 
-    A sliver is highest at the border. What lies beyond cannot be seen, so it does not count.
+    A sliver is highest at the border. What lies beyond a crop cannot be seen, so it does not
+    count. Where a crop reaches beyond its stack, the mirrored labels do count.
     """
     guides = measure_guides(cells)
     cell = cells > 0

@@ -29,6 +29,7 @@ METRICS: Mapping[str, Callable[..., float]] = {
 """The scores of a fused picture and its two sources, by their names."""
 
 WITH_TRUTH: Mapping[str, Callable[..., float]] = {"ssim": ssim, "psnr": psnr}
+"""The scores of a fused picture and a sharp picture of the scene, by their names."""
 
 Levels = NDArray[Any]
 

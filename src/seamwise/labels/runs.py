@@ -137,7 +137,7 @@ def join_pairs(
     [0, 1, 2, 1, 1]
     """
     edges = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
-    # it visits the groups in the order of their lowest member
+    # it visits groups in the order of their lowest member, on which a test in test_runs.py insists
     group: NDArray[np.int32] = connected_components(edges, directed=False)[1]
     return group
 
