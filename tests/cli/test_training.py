@@ -111,6 +111,11 @@ def test_cells_in_pieces_are_reported_in_one_line(run, training, tmp_path):
     assert line.startswith("4 of 20 cells are in several pieces (in 4 of 4 images, ")
 
 
+def test_scores_of_few_cells_are_named(run, training):
+    _, out, err = run(*training, "--steps", "1")
+    assert "the scores are of 1 image with 5 cells: too few to trust" in out + err
+
+
 def test_a_misspelt_setting_is_named(run, training, tmp_path):
     (tmp_path / "quick.toml").write_text("stepps = 3\n")
     code, _, err = run(*training)

@@ -64,7 +64,12 @@ def test_frames_that_differ_are_named(tmp_path):
     for name, pixels, message in (
         ("b.png", grey(1, np.uint16), r"b\.png is uint16, .*a\.png is uint8: convert"),
         ("c.png", grey(1, shape=(4, 5, 3)), r"a\.png is grey, .*c\.png is in colour"),
-        ("d.png", grey(1, shape=(4, 6)), r"d\.png has 6 × 4 pixels, .*a\.png has 5 × 4"),
+        (
+            "d.png",
+            grey(1, shape=(4, 6)),
+            r"d\.png has 6 × 4 pixels, .*a\.png has 5 × 4.*--full-size",
+        ),
+        ("d.png", grey(1, shape=(9, 9)), r"d\.png has 9 × 9 pixels, .* of one size and one scene$"),
     ):
         with pytest.raises(ValueError, match=message):
             Burst([first, save(tmp_path, name, pixels)])

@@ -215,6 +215,11 @@ def test_bad_files_are_reported_and_the_others_measured(tmp_path):
     assert "times.tif must have the 1 time point of" in text
 
 
+def test_one_number_for_the_pixel_size_shows_how_to_give_two():
+    with pytest.raises(ValueError, match=r"such as 0\.5,0\.5, not 1 of them"):
+        MeasureOptions(spacing=(0.5,))
+
+
 def test_a_channel_that_does_not_exist_is_one_line(tmp_path):
     images, labels = folders(tmp_path, "a")
     for options, words in (

@@ -260,7 +260,7 @@ def test_cells_in_pieces_are_summed_up_in_one_line(tmp_path):
     assert note.startswith(
         "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; "
         "half of the smaller pieces have "
-        "at most 1 pixels, the largest 3)"
+        "at most 1 pixel, the largest 3; pixels that meet at a corner only are apart)"
     )
     assert "\n" not in note
     assert mask_notes([whole]) == mask_notes([]) == []

@@ -40,6 +40,9 @@ _SYSTEMS = (
 )
 
 
+_FEW_CELLS = 50  # below, a score says little
+
+
 def train(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder of images and masks.")],
     output: Annotated[
@@ -189,6 +192,12 @@ def train(
     if not silent:
         name = shlex.quote(str(model))
         say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {name}`")
+        from seamwise.io import amount
+
+        cells = sum(int(image.labels.max()) for image in validation)
+        if cells < _FEW_CELLS:
+            images = amount(len(validation), "image")
+            say(f"the scores are of {images} with {amount(cells, 'cell')}: too few to trust")
 
 
 def _is_of_images(output: Path, data: Path) -> bool:

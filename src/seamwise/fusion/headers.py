@@ -24,6 +24,7 @@ Source = Path | NDArray[Any] | Plane
 
 _COUNTER = re.compile(r"(?<!\d)(\d{4})(?!.*\d)")  # of a camera: IMG_9999
 _ROLLED = 5000  # within a burst, counters further apart have rolled over
+_CROP = 0.25  # as a logarithm: frames closer in size may be crops of one burst
 
 
 class BadFrameError(ValueError):
@@ -190,8 +191,10 @@ def check_equal(infos: Sequence[PhotoInfo], names: Sequence[str]) -> None:
             grey, colour = (name, names[0]) if len(info.shape) == 2 else (names[0], name)
             raise kind(f"{grey} is grey, {colour} is in colour: convert one of them first")
         if info.shape != first.shape:
+            ratios = np.divide(info.shape[:2], first.shape[:2])
+            is_crop = bool((abs(np.log(ratios)) < _CROP).all())
             raise kind(
                 f"{name} has {pixel_size(info.shape)} pixels, {names[0]} has "
                 f"{pixel_size(first.shape)}: give frames of one size "
-                "(`seamwise fuse` keeps it with --full-size)"
+                + ("(`seamwise fuse` keeps it with --full-size)" if is_crop else "and one scene")
             )

@@ -234,7 +234,7 @@ def channel_numbers(channel: int | Sequence[int], count: int, *, name: str) -> l
     """
     numbers: list[int] = np.atleast_1d(channel).tolist()
     if not numbers or not all(type(c) is int and 0 <= c < count for c in numbers):
-        exist = "channel 0 only" if count == 1 else f"channels 0 to {count - 1}"
+        exist = "channel 0 only: name no channel" if count == 1 else f"channels 0 to {count - 1}"
         raise ValueError(f"channel={channel!r} does not fit {name}, which has {exist}")
     return numbers
 

@@ -137,7 +137,8 @@ class MeasureOptions:
             steps = tuple(positive_number("spacing", step) for step in self.spacing)
             if len(steps) not in (2, 3):
                 raise ValueError(
-                    f"spacing must be 2 or 3 numbers, (z,) y, x, not {len(steps)} of them"
+                    "spacing must be 2 or 3 numbers, (z,) y, x, such as 0.5,0.5, "
+                    f"not {len(steps)} of them"
                 )
             object.__setattr__(self, "spacing", steps)
         if len(set(self.names)) < len(self.names) or not all(self.names):

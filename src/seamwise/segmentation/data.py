@@ -320,10 +320,10 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
         notes.append(
             f"{len(cells)} of {count} cells are in several pieces (in {len(split_images)} of "
             f"{len(images)} images, e.g. number {cells[0].label} of {split_images[0].name}; "
-            f"half of the smaller pieces have at most {median(crumbs):.0f} pixels, "
-            f"the largest {max(crumbs)}): each piece is "
-            "learned as a cell of its own; erase stray pixels, and where two cells share a number "
-            "give one of them a new number (seamwise.labels.fragments lists the pieces)"
+            f"half of the smaller pieces have at most {amount(round(median(crumbs)), 'pixel')}, "
+            f"the largest {max(crumbs)}; pixels that meet at a corner only are apart): each piece "
+            "is learned as a cell of its own; erase stray pixels, and where two cells share a "
+            "number give one of them a new number"
         )
     return notes
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from seamwise.array_like import as_array
 from seamwise.io.images import Image
 from seamwise.io.models import SegmentationInfo
+from seamwise.io.outcome import amount
 
 
 def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
@@ -47,9 +48,10 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
         hint = " (channels last? move them first)" if is_last else ""
         choice = "image[..., 2]" if is_last else "image[2]"
         raise ValueError(
-            f"the model expects {in_channels} channel(s), the image {shape} has {shape[0]}{hint}: "
+            f"the model expects {amount(in_channels, 'channel')}, "
+            f"the image {shape} has {shape[0]}{hint}: "
             "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
-            f"--channel 2, or {choice} in Python"
+            f"--channel 2, or in Python {choice} of an array of that shape"
         )
     if 0 in shape:
         raise ValueError(f"image is empty: its shape is {shape}")
