@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from seamwise.cli import doctor
 
@@ -18,6 +19,12 @@ def lines_of(out):
     """The lines of a report by what they are about: mark and text."""
     rows = (re.fullmatch(r"(ok|--|!!) ([^:]+): (.*)", line) for line in out.splitlines())
     return {row[2]: (row[1], row[3]) for row in rows if row}
+
+
+def needs(*texts, extra=""):
+    """Requirements of one extra, in place of those of the installation."""
+    found = [Requirement(text) for text in texts]
+    return lambda of="": found if of == extra else []
 
 
 def test_the_report_tells_versions_runtimes_and_folders(run):
@@ -32,7 +39,7 @@ def test_the_report_tells_versions_runtimes_and_folders(run):
 
 
 def test_what_is_needed_and_missing_is_broken(run, monkeypatch):
-    monkeypatch.setattr(doctor, "_requirements", lambda: [("tifffile", ""), ("nothing-real", "")])
+    monkeypatch.setattr(doctor, "_requirements", needs("tifffile", "nothing-real"))
     code, out, _ = run("info", "--doctor")
     assert code == 1
     assert lines_of(out)["nothing-real"] == ("!!", "is not installed: pip install nothing-real")
@@ -40,8 +47,24 @@ def test_what_is_needed_and_missing_is_broken(run, monkeypatch):
     assert out.splitlines()[-1] == "1 broken, see the lines with !!"
 
 
+def test_a_package_that_is_too_old_is_broken(run, monkeypatch):
+    monkeypatch.setattr(doctor, "_requirements", needs("zarr>=3", "numpy>=1.26"))
+    monkeypatch.setattr(doctor, "version", {"zarr": "2.18", "numpy": "2.0"}.get)
+    code, out, _ = run("info", "--doctor")
+    assert code == 1
+    assert lines_of(out)["zarr"] == ("!!", 'is 2.18, needs >=3: pip install "zarr>=3"')
+    assert "numpy" not in lines_of(out)
+
+
+def test_what_another_machine_needs_is_not_missing(monkeypatch):
+    texts = ["zarr>=3", 'old; python_version < "3"', 'rawpy; extra == "raw"']
+    monkeypatch.setattr(doctor, "requires", lambda _: texts)
+    assert [need.name for need in doctor._requirements()] == ["zarr"]
+    assert [need.name for need in doctor._requirements("raw")] == ["rawpy"]
+
+
 def test_what_is_optional_and_missing_is_not_broken(run, monkeypatch):
-    monkeypatch.setattr(doctor, "_requirements", lambda: [("nothing-real", "raw")])
+    monkeypatch.setattr(doctor, "_requirements", needs("nothing-real", extra="raw"))
     code, out, _ = run("info", "--doctor")
     assert code == 0
     mark, text = lines_of(out)["extra raw"]
@@ -86,6 +109,22 @@ def test_a_folder_that_cannot_be_written_is_named(
     assert lines_of(out)[subject][0] == mark
     assert f"{file}" in lines_of(out)[subject][1]
     assert "name another folder with the variable" in lines_of(out)[subject][1]
+
+
+def test_a_folder_that_is_not_found_is_named(run, monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory")
+
+    monkeypatch.setenv("SEAMWISE_CACHE", "relative")
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    code, out, _ = run("info", "--doctor")
+    assert code == 1
+    for subject, mark, variable in (
+        ("cache", "--", "SEAMWISE_CACHE"),
+        ("temporary files", "!!", "TMPDIR"),
+    ):
+        assert lines_of(out)[subject][0] == mark
+        assert lines_of(out)[subject][1].endswith(f"with the variable {variable}")
 
 
 def test_the_doctor_looks_at_no_model(run):

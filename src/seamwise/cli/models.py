@@ -96,7 +96,7 @@ def info(
         bool,
         typer.Option(
             "--doctor",
-            help="Look at the installation: what is missing or broken, and how to fix it.",
+            help="Look at the installation: what is missing, or broken (exit code 1), and the fix.",
             show_default=False,
         ),
     ] = False,
