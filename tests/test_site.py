@@ -2,11 +2,13 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -110,3 +112,11 @@ def test_the_page_of_models_has_the_sizes_that_they_know():
     for name, sizes in rows:
         low, _, high = describe_model(model_path(name)).known_diameters
         assert f"{low:.0f} to {high:.0f}" == sizes
+
+
+def test_links_are_turned_in_text_and_not_in_code():
+    pytest.importorskip("mkdocs", reason='needs `pip install -e ".[docs]"`')
+    turn = runpy.run_path(str(DOCS / "site" / "repository.py"))["on_page_markdown"]
+    text = "[`card`](../README.md) `f[0](x)`\n\n```python\nf[0](x)\n```\n"
+    turned = turn(text, SimpleNamespace(file=SimpleNamespace(src_uri="install.md")))
+    assert turned == text.replace("../README.md", "code/README.md.md")

@@ -1,6 +1,7 @@
 """For the reference: public names by their packages, and docstrings as Markdown."""
 
 import re
+from itertools import chain
 from typing import Any
 
 import griffe
@@ -28,4 +29,4 @@ class Reference(griffe.Extension):
 def packages(package: griffe.Module) -> list[griffe.Module]:
     """Return a package and all packages in it, the inner ones first."""
     inner = [member for member in package.modules.values() if not member.is_alias]
-    return [found for module in inner for found in packages(module)] + [package]
+    return [*chain.from_iterable(packages(module) for module in inner), package]

@@ -29,6 +29,7 @@ PAGES = {
 """Where a page of the repository stands in the site."""
 
 LINK = re.compile(r"\]\((?!\w+:)([^)\s#]+)(#[^)\s]*)?\)")
+CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 LANGUAGES = {".py": "python", ".toml": "toml"}
 
 
@@ -51,7 +52,11 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
         place = in_site(normpath(join(dirname(source), link[1])))
         return f"]({relpath(place, dirname(target) or '.')}{link[2] or ''})"
 
-    return markdown if target.startswith("code/") else LINK.sub(turned, markdown)
+    if target.startswith("code/"):
+        return markdown
+    parts = CODE.split(markdown)  # text and code in turn
+    parts[::2] = [LINK.sub(turned, text) for text in parts[::2]]
+    return "".join(parts)
 
 
 def on_page_content(html: str, **_: object) -> str:
