@@ -160,3 +160,12 @@ def test_a_number_too_large_for_a_computer_is_refused_in_one_line(
     assert len(err.splitlines()) == 1
     assert option.strip("-").replace("-", "_") in err.replace("magnified", "scale")
     assert not output.exists()
+
+
+@pytest.mark.parametrize("arguments", [["x.tif", "-o", "out"], ["loop.tif", "-o", "out"]])
+def test_a_link_to_itself_is_one_line(run, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop.tif").symlink_to("loop.tif")
+    code, _, err = run("segment", *arguments, "loop.tif")
+    assert code == 2
+    assert len(err.splitlines()) == 1

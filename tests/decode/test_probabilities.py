@@ -97,3 +97,7 @@ def test_a_large_image_is_looked_at_here_and_there_and_wholly_on_request():
     with pytest.raises(ValueError, match="nan"):
         check_probabilities(np.full((2, 3, 3), np.nan))
     assert check_probabilities(np.zeros((2, 0, 3))).shape == (2, 0, 3)
+
+
+def test_an_array_without_pixels_is_empty_for_every_number_of_pixels():
+    assert check_probabilities(PLANE[:, :0], pixels=0).shape == (3, 0, 30)

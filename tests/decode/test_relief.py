@@ -203,3 +203,11 @@ def test_peaks_of_runs_are_those_of_pixels():
     assert foreground.count == count
     np.testing.assert_array_equal(foreground.areas()[1:], np.bincount(labels.ravel())[1:])
     np.testing.assert_array_equal(foreground.peaks(height)[1:], peaks(height, labels)[1:])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_relief_that_is_not_finite_is_refused(value):
+    maps = maps_of([0, 1, 1], [0, 1, 1])
+    maps[3, 2] = value
+    with pytest.raises(ValueError, match="relief has NaN or infinite values"):
+        relief(maps)

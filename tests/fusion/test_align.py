@@ -1011,3 +1011,9 @@ def test_other_files_are_refused_by_name(tmp_path, change, words):
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
     with pytest.raises(ValueError, match=rf"a\.json .*{words}"):
         Alignment.load(path)
+
+
+def test_pictures_without_contrast_fail_without_a_warning():
+    white = np.ones((256, 256, 3), np.float32)
+    with pytest.raises(AlignmentError):
+        estimate_alignment([white, white])

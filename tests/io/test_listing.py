@@ -1,5 +1,7 @@
 """Which files are images: sets of files, plates, and files that cannot be read."""
 
+import os
+
 import pytest
 import tifffile
 import zarr
@@ -198,3 +200,18 @@ def test_a_file_of_a_microscope_is_refused_with_advice(tmp_path):
     (tmp_path / "scan.nd2").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"scan\.nd2 cannot be read: export it as OME-TIFF"):
         find_images(tmp_path / "scan.nd2")
+
+
+def test_pictures_that_are_not_read_are_named(tmp_path):
+    for name in ("a.tif", "b.bmp", "c.GIF"):
+        (tmp_path / name).touch()
+    assert unread_files(tmp_path).endswith("not read (b.bmp, c.GIF): save them as PNG")
+    (tmp_path / "d.czi").touch()
+    assert unread_files(tmp_path).endswith("export them as OME-TIFF, e.g. with Fiji")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "p.tif")
+    with pytest.raises(ValueError, match=r"p\.tif is a pipe or a device: give an image file"):
+        find_images(tmp_path / "p.tif")

@@ -14,6 +14,7 @@ from seamwise.io.models import (
     TuningRecord,
     WatershedPair,
     describe_model,
+    load_arrays_of_model,
     load_model,
     model_path,
     renamed_note,
@@ -264,3 +265,11 @@ def test_known_diameters_are_those_of_an_image_that_is_not_magnified_yet():
     half = info.model_copy(update={"zoom": 0.5, "diameters": (8.0, 20.0, 50.0)})
     assert half.known_diameters == (16, 40, 100)
     assert info.model_copy(update={"diameters": None}).known_diameters is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("load", [load_model, load_arrays_of_model])
+def test_weights_that_are_not_finite_are_damaged(path, load, value):
+    save_model(path, WEIGHTS | {"bias": torch.tensor([1, value])}, INFO)
+    with pytest.raises(ValueError, match=r"m\.safetensors is damaged \(bias has NaN or infinite"):
+        load(path, SegmentationInfo)

@@ -1,5 +1,6 @@
 import errno
 from dataclasses import replace
+from pathlib import Path
 from threading import Event, current_thread
 from time import sleep
 from types import SimpleNamespace
@@ -526,3 +527,22 @@ def test_files_that_cannot_be_read_are_named_once(images, tmp_path):
     assert [line for line in heard if "scan.lif" in line] == [
         f"{folder} holds a file that is not read (scan.lif): export it as OME-TIFF, e.g. with Fiji"
     ]
+
+
+def test_a_folder_on_a_read_only_disk_is_named_so(images, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    unlink, opened = Path.unlink, Path.open
+
+    def read_only(function):
+        def refuse(path, *arguments, **options):
+            if path.parent == out:
+                raise OSError(errno.EROFS, "Read-only file system", str(path))
+            return function(path, *arguments, **options)
+
+        return refuse
+
+    monkeypatch.setattr(Path, "unlink", read_only(unlink))
+    monkeypatch.setattr(Path, "open", read_only(opened))
+    with pytest.raises(OSError, match=r"cannot write .*: the disk is read-only; choose another"):
+        segment_files(images, out)

@@ -1,6 +1,7 @@
 """Probabilities in files, decoded without a network."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -242,3 +243,26 @@ def test_ignored_pixels_of_a_class_data_set_stay_ignored(tmp_path):
     assert lines_of(decode_files([tmp_path / "labelsTr"], tmp_path / "masks"))[0] == [False]
     found = read_labels(tmp_path / "masks" / "a.tif")
     assert found.tolist() == [[0, 1, 1, 1, 2, 2, 2, 0, 0, -1, -1]]
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (MAPS[:, :0], "no pixels"),
+        (np.zeros((0, 7), np.uint8), "no pixels"),
+        (MAPS.astype(np.complex64), "complex numbers (complex64)"),
+    ],
+)
+def test_an_array_that_is_no_map_does_not_end_the_batch(tmp_path, array, reason):
+    np.save(tmp_path / "a.npy", array)
+    np.save(tmp_path / "b.npy", MAPS)
+    failed, lines = lines_of(decode_files([tmp_path], tmp_path / "out"))
+    assert failed == [True, False], lines
+    assert reason in lines[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "p.npy")
+    with pytest.raises(ValueError, match=r"p\.npy is a pipe"):
+        decode_files([tmp_path / "p.npy"], tmp_path / "out")

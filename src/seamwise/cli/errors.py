@@ -69,6 +69,8 @@ class Commands(TyperGroup):
             fail(one_line(error))
         except (MemoryError, RuntimeError) as error:
             # torch raises a RuntimeError if memory is used up, on the CPU and on GPUs
+            if "Symlink loop" in str(error):  # Path.resolve, until Python 3.12
+                fail(f"{one_line(error)}: this symbolic link leads to itself; name another file")
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
             fail(f"not enough memory ({one_line(error)}): use smaller tiles, crops or networks")

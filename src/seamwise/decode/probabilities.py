@@ -45,10 +45,10 @@ def check_probabilities(
         How far a sum may be from 1. Values may be below 0 by a fifth of it.
     """
     array = as_probabilities(probabilities)
+    if not array.size:
+        return array
     step = max(1, ceil((array[0].size / pixels) ** (1 / (array.ndim - 1))))
     sample = array[(slice(None), *[slice(None, None, step)] * (array.ndim - 1))]
-    if not sample.size:
-        return array
     total, low = sample.sum(0, dtype=np.float64), sample.min()
     if low >= -slack / 5 and _is_one(total, slack):
         return _with_background(array)

@@ -79,8 +79,9 @@ def relief(
     Raises
     ------
     ValueError
-        Wrong number of maps, classes that are not probabilities, `foreground`, `core` or `peak`
-        outside [0, 1], a negative `saddle` or size, or an unknown option.
+        Wrong number of maps, classes that are not probabilities, a relief that is NaN or infinite,
+        `foreground`, `core` or `peak` outside [0, 1], a negative `saddle` or size, or an unknown
+        option.
 
     Notes
     -----
@@ -164,6 +165,8 @@ def split_maps(maps: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             f"maps must hold 2 to 4 classes, a relief and {guides - 1} offsets, "
             f"not {len(maps)} channels"
         )
+    if not np.isfinite(maps[-guides]).all():
+        raise ValueError("the relief has NaN or infinite values: compute the maps again")
     return maps[:-guides], maps[-guides]
 
 

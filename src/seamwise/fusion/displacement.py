@@ -171,7 +171,10 @@ def _solve(
     unexplained = sums[:, 4, 4] - (coefficients * sums[:, :4, 4]).sum(1)
     variance = _EFFECTIVE * np.maximum(unexplained / count, 1e-9)
     gain = coefficients[:, 1]
-    is_known = gain > _SURE * np.sqrt(variance * inverse[:, 1, 1])
+    # without any contrast, rounding makes it negative
+    uncertainty = inverse[:, 1, 1]
+    limit = _SURE * np.sqrt(variance * np.maximum(uncertainty, 0))
+    is_known = (uncertainty >= 0) & (gain > limit)
     safe_gain = np.where(is_known, gain, 1)
     shifts = -coefficients[:, 2:] / safe_gain[:, np.newaxis]
     covariances = inverse[:, 2:, 2:] * (variance / safe_gain**2)[:, np.newaxis, np.newaxis]

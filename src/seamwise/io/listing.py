@@ -18,6 +18,7 @@ MICROSCOPES = (
     *(".czi", ".dv", ".ims", ".lif", ".lsm", ".mrxs", ".nd2"),
     *(".oib", ".oif", ".stk", ".svs", ".vsi", ".xlef"),
 )
+_PICTURES = (".bmp", ".gif", ".webp")  # that are not read
 HEIF = (".heic", ".heif", ".hif")
 RAW = (
     *(".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".kdc", ".mos", ".mrw", ".nef"),
@@ -75,7 +76,7 @@ def find_images(
 
 
 def unread_files(inputs: AnyPath | Iterable[AnyPath]) -> str:
-    """Return a line about the microscope files in folders, which cannot be read; "" if none is.
+    """Return a line about files of microscopes, and pictures, in folders that are not read, or "".
 
     Examples
     --------
@@ -97,7 +98,9 @@ def unread_files(inputs: AnyPath | Iterable[AnyPath]) -> str:
     files, them = f"{len(found)} files that are", "them"
     if len(found) == 1:
         files, them = "a file that is", "it"
-    return f"{found[0].parent} holds {files} not read ({shown}): export {them} {_EXPORT}"
+    is_picture = all(path.suffix.lower() in _PICTURES for path in found)
+    remedy = f"save {them} as PNG" if is_picture else f"export {them} {_EXPORT}"
+    return f"{found[0].parent} holds {files} not read ({shown}): {remedy}"
 
 
 def find_labels(inputs: AnyPath | Iterable[AnyPath]) -> list[Path]:
@@ -208,7 +211,7 @@ def _is_field(path: Path) -> bool:
 
 
 def _is_unread(path: Path) -> bool:
-    return path.suffix.lower() in MICROSCOPES and path.name[0] != "."
+    return path.suffix.lower() in (*MICROSCOPES, *_PICTURES) and path.name[0] != "."
 
 
 def _once_per_set(paths: list[Path]) -> list[Path]:
@@ -287,6 +290,8 @@ def _check_named(path: Path, suffixes: tuple[str, ...]) -> None:
         raise IsADirectoryError(f"{path} is a folder: give an image file")
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: check its name and folder")
+    if not path.is_file():
+        raise ValueError(f"{path} is a pipe or a device: give an image file")
     if path.suffix.lower() in MICROSCOPES:
         raise ValueError(f"{path} cannot be read: export it {_EXPORT}")
     if path.suffix.lower() not in suffixes:

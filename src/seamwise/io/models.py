@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
@@ -308,11 +309,15 @@ def load_model(path: Path, kind: type[AnyInfo]) -> "tuple[dict[str, Tensor], Any
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, not a seamwise model, of a newer version, or for another task.
+        The file is damaged, for example with weights that are NaN or infinite; it is not a seamwise
+        model, of a newer version, or for another task.
     """
     info = _describe(path, kind)
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, tensor in weights.items():
+        _check_finite(path, name, not tensor.is_floating_point() or tensor.isfinite().all())
+    return weights, info
 
 
 def load_arrays_of_model(
@@ -329,7 +334,18 @@ def load_arrays_of_model(
     """
     info = _describe(path, kind)
     with safe_open(path, "np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, info  # noqa: SIM118
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, array in weights.items():
+        _check_finite(path, name, array.dtype.kind != "f" or np.isfinite(array).all())
+    return weights, info
+
+
+def _check_finite(path: Path, name: str, is_finite: Any) -> None:
+    if not is_finite:
+        raise ValueError(
+            f"model file {path} is damaged ({name} has NaN or infinite weights): copy it again, "
+            "or train it again with a lower learning rate"
+        )
 
 
 def _describe(path: Path, kind: type[AnyInfo]) -> AnyInfo:

@@ -18,7 +18,7 @@ from seamwise.engine.memory import free_memory
 from seamwise.engine.prefetch import prefetch
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime_record import kept_runtime, runtime_of_record
-from seamwise.io.atomic import has_long_name, make_folder, remove_file
+from seamwise.io.atomic import check_writable, has_long_name, make_folder, remove_file
 from seamwise.io.errors import error_line
 from seamwise.io.images import (
     Image,
@@ -32,7 +32,7 @@ from seamwise.io.listing import find_images, first_bytes, stem, unread_files
 from seamwise.io.models import renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome, amount
-from seamwise.io.provenance import Provenance, check_folder, write_record
+from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.volume import open_volume
 from seamwise.metrics import seam_doubt
@@ -325,6 +325,7 @@ def _whole_image(
 def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwrite: bool) -> None:
     """Make a folder that holds results of these options only, or refuse."""
     make_folder(output)
+    check_writable(output / RECORD)
     labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
     targets = {job.labels for job in jobs}
     if check_folder(output, provenance, results=labels, targets=targets, overwrite=overwrite):

@@ -138,13 +138,14 @@ def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     Raises
     ------
     ValueError
-        The array is neither, or the rule needs a relief that is not there.
+        The array is neither, has no pixels or complex numbers, or the rule needs a relief that is not there.
 
     Examples
     --------
     >>> decode_maps(np.array([[0, 1, 1, 2, 1], [0, 0, 0, 0, 0]])).tolist()
     [[0, 1, 1, 0, 2], [0, 0, 0, 0, 0]]
     """
+    _check_pixels(maps)
     if maps.dtype.kind in "biu":
         return _decode_classes(maps, rule)
     probabilities, guides = _split(maps)
@@ -171,9 +172,17 @@ def read_probabilities(path: Path, *, axes: str | None = None) -> NDArray[np.flo
         It cannot be read.
     """
     maps, _ = _read(path, axes, None)
+    _check_pixels(maps)
     if maps.dtype.kind in "biu":
         raise ValueError("it holds classes, and thresholds are tuned on their probabilities")
     return _split(maps)[0]
+
+
+def _check_pixels(maps: NDArray[Any]) -> None:
+    if not maps.size:
+        raise ValueError(f"it has no pixels (shape {maps.shape}): compute it again")
+    if maps.dtype.kind == "c":
+        raise ValueError(f"it has complex numbers ({maps.dtype}): give real ones")
 
 
 def _split(maps: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -225,6 +234,8 @@ def _map_files(inputs: Sequence[AnyPath]) -> list[Path]:
     for path in arrays:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist: check its name and folder")
+        if path.is_fifo():
+            raise ValueError(f"{path} is a pipe: give a file")
     return arrays + (find_images(images) if images else [])
 
 

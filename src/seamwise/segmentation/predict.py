@@ -94,7 +94,7 @@ def segment(
     keep_probabilities : bool
         False decodes slab by slab. In addition to image and labels, memory then holds one slab, a
         tile thick along the image's longest axis, and one class number per pixel. A watershed
-        needs more: five bytes per pixel, and 36 while it floods.
+        needs more: five bytes per pixel, and 37 while it floods.
 
     Returns
     -------
