@@ -124,8 +124,8 @@ def segment(
     diameter: Annotated[
         float | None,
         typer.Option(
-            help="Usual diameter of your cells in pixels; sets --scale. If you give both, they must "
-            "agree within 10 %.",
+            help="Usual diameter of your cells in pixels; sets --scale. If you give both, they "
+            "must agree within 10 %.",
             show_default="not used",
         ),
     ] = None,

@@ -138,7 +138,8 @@ def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     Raises
     ------
     ValueError
-        The array is neither, has no pixels or complex numbers, or the rule needs a relief that is not there.
+        The array is neither, has no pixels or complex numbers, or the rule needs a relief that is
+        not there.
 
     Examples
     --------
