@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
@@ -312,12 +312,7 @@ def load_model(path: Path, kind: type[AnyInfo]) -> "tuple[dict[str, Tensor], Any
         The file is damaged, for example with weights that are NaN or infinite; it is not a seamwise
         model, of a newer version, or for another task.
     """
-    info = _describe(path, kind)
-    with safe_open(path, "pt") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for name, tensor in weights.items():
-        _check_finite(path, name, not tensor.is_floating_point() or tensor.isfinite().all())
-    return weights, info
+    return _load(path, kind, "pt")
 
 
 def load_arrays_of_model(
@@ -332,29 +327,24 @@ def load_arrays_of_model(
     TypeError
         A weight has a type that numpy lacks, such as bfloat16.
     """
-    info = _describe(path, kind)
-    with safe_open(path, "np") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    for name, array in weights.items():
-        _check_finite(path, name, array.dtype.kind != "f" or np.isfinite(array).all())
-    return weights, info
+    return _load(path, kind, "np")
 
 
-def _check_finite(path: Path, name: str, is_finite: Any) -> None:
-    if not is_finite:
-        raise ValueError(
-            f"model file {path} is damaged ({name} has NaN or infinite weights): copy it again, "
-            "or train it again with a lower learning rate"
-        )
-
-
-def _describe(path: Path, kind: type[AnyInfo]) -> AnyInfo:
+def _load(path: Path, kind: type[AnyInfo], framework: str) -> tuple[dict[str, Any], AnyInfo]:
     info = describe_model(path)
     if not isinstance(info, kind):
         raise ValueError(
             f"model file {path} is for {info.task}: use it with `{_COMMANDS[info.task]}`"
         )
-    return info
+    with safe_open(path, framework) as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, weight in weights.items():
+        if not ((weight > -inf) & (weight < inf)).all():
+            raise ValueError(
+                f"model file {path} is damaged ({name} has NaN or infinite weights): copy it "
+                "again, or train it again with a lower learning rate"
+            )
+    return weights, info
 
 
 def describe_model(path: Path) -> ModelInfo:
