@@ -117,6 +117,6 @@ def test_the_page_of_models_has_the_sizes_that_they_know():
 def test_links_are_turned_in_text_and_not_in_code():
     pytest.importorskip("mkdocs", reason='needs `pip install -e ".[docs]"`')
     turn = runpy.run_path(str(DOCS / "site" / "repository.py"))["on_page_markdown"]
-    text = "[`card`](../README.md) `f[0](x)`\n\n```python\nf[0](x)\n```\n"
+    text = "[`card`](../README.md) `f[0](../x)`\n\n```python\nf[0](../x)\n```\n"
     turned = turn(text, SimpleNamespace(file=SimpleNamespace(src_uri="install.md")))
     assert turned == text.replace("../README.md", "code/README.md.md")
