@@ -1,10 +1,12 @@
 """Whether frames store light or its root, and what that changes for their alignment."""
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
 
-from seamwise.fusion import estimate_alignment
+from seamwise.fusion import AlignmentError, estimate_alignment, register
 from seamwise.fusion.exposure import focus_changes, thumbnail
 
 SHAPE = 120, 160
@@ -62,3 +64,46 @@ def test_blur_moves_frames_in_neither_kind_of_storage(is_root):
         frames.append((stored + noise).clip(0, 1).astype(np.float32))
     found = estimate_alignment(frames, motion="shift", reference=0).matrices
     assert np.abs(found[:, :2, 2] - moves).max() < 0.1, found[:, :2, 2]
+
+
+class Passes:
+    """Notes the passes of an alignment; some fail, with their number as the fault."""
+
+    def __init__(self, monkeypatch, *, failing=(), stores_light=True):
+        self.linear, self.alive, self.chains = [], [], []
+        align = register._Chain.align
+
+        def aligned(chain, *options, **named):
+            self.alive.append(sum(one() is not None for one in self.chains))
+            self.chains.append(weakref.ref(chain))
+            self.linear.append(chain.is_linear)
+            align(chain, *options, **named)
+            if len(self.linear) in failing:
+                raise AlignmentError(f"pass {len(self.linear)}", 1)
+
+        monkeypatch.setattr(register._Chain, "align", aligned)
+        monkeypatch.setattr(register._Chain, "stores_light", lambda chain: stores_light)
+
+
+@pytest.mark.parametrize("failing", [(), (1,), (2,)])
+def test_of_two_passes_the_last_that_succeeds_is_taken(monkeypatch, failing):
+    passes = Passes(monkeypatch, failing=failing)
+    estimate_alignment([things()] * 2)
+    assert passes.linear == [False, True]
+    assert passes.alive == [0, 0]  # the first chain is not held
+
+
+def test_if_both_passes_fail_the_first_fault_is_told(monkeypatch):
+    passes = Passes(monkeypatch, failing=(1, 2))
+    with pytest.raises(AlignmentError, match="pass 1"):
+        estimate_alignment([things()] * 2)
+    assert passes.linear == [False, True]
+    assert passes.alive == [0, 0]
+
+
+def test_frames_are_read_again_only_if_that_may_help(monkeypatch):
+    passes = Passes(monkeypatch, stores_light=False)
+    estimate_alignment([things()] * 2)
+    with pytest.raises(AlignmentError, match=r"^frame 1 .* to frame 0: .* not finite"):
+        estimate_alignment([things(), things() * np.float32(np.nan)])
+    assert passes.linear == [False, False]

@@ -35,7 +35,9 @@ from seamwise.words import MotionChoice, check_word
 _BLURRED = 0.2  # a frame with less of the contrast of the others shows nothing in focus
 _NOTICEABLE = 0.5  # pixels of a small copy: a hint of less is not told
 # Of bursts whose light is the square of what they store, the square changes less with focus, by a
-# factor of 1.2 to 2.2 in `benchmarks/moved.py`; of those that store light by 0.5 to 1.02.
+# factor of 1.2 to 2.2 in `benchmarks/moved.py`; of those that store light by 0.5 to 1.02. So the
+# margin is 8 % on either side, on scenes that are scored, too. A burst on the wrong side is aligned
+# less exactly: its edges are sought where blur seems to move them.
 _LINEAR = 1.1
 _MOVING = 0.25  # share of the frames that surely move, from which a hint is enough for the others
 
@@ -46,6 +48,10 @@ class AlignmentError(ValueError):
     def __init__(self, message: str, frame: int) -> None:
         super().__init__(message)
         self.frame = frame
+
+
+class _UnreadableError(AlignmentError):
+    """A frame whose values no other reading of them makes usable."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +82,8 @@ def estimate_alignment(
     Out of focus, light is blurred, and only in light an edge stays where it is. So frames are
     compared by the square of what they store, about what a camera saw. If then their local means
     tell that they store light itself (`fusion.exposure.focus_changes`), as microscopes do, or one
-    cannot be registered, all are registered again without the square.
+    cannot be registered, all are read and registered again without the square. If that fails, what
+    the square gave stands, be it an alignment or an error.
 
     Parameters
     ----------
@@ -122,7 +129,8 @@ def estimate_alignment(
     -----
     The search starts at the place of the neighbour. If that ends in a correlation below 0.5, it
     starts again at the peak of phase correlation and at the matrix of matched SIFT features
-    (RANSAC). The thesis assumes aligned frames.
+    (RANSAC). The thesis assumes aligned frames. When a frame fits only without the square, that
+    alignment is taken without asking whether the frames store light.
 
     Examples
     --------
@@ -141,28 +149,22 @@ def estimate_alignment(
     check_shape(shape)
     _check_options(motion, middle, names, count)
 
-    def registered(*, is_linear: bool) -> _Chain:
+    def registered(*, is_linear: bool) -> tuple[Alignment | AlignmentError, bool]:
+        """What was found, or why nothing was; and whether the other storage may fit better."""
         chain = _Chain(frames, motion, names, exposure=exposure, is_linear=is_linear)
-        chain.align(middle, is_fixed=reference is not None)
-        return chain
+        try:
+            chain.align(middle, is_fixed=reference is not None)
+        except AlignmentError as error:  # its traceback would hold the chain in memory
+            return error.with_traceback(None), not isinstance(error, _UnreadableError)
+        return chain.alignment(), motion != "none" and chain.stores_light()
 
-    try:
-        chain = registered(is_linear=False)
-        is_linear = motion != "none" and chain.stores_light()
-    except AlignmentError:  # stored light may fit where its square does not
-        is_linear = True
-    if is_linear:
-        chain = registered(is_linear=True)
-    return Alignment(
-        chain.matrices,
-        chain.gains,
-        (shape[0], shape[1]),
-        chain.reference,
-        tuple(names),
-        tuple(sorted(chain.unmatched)),
-        tuple(chain.correlations.get(i) for i in range(count)),
-        tuple(chain.doubts.get(i, 0.0) for i in range(count)),
-    )
+    found, is_doubtful = registered(is_linear=False)
+    if is_doubtful:
+        second, _ = registered(is_linear=True)
+        found = found if isinstance(second, AlignmentError) else second
+    if isinstance(found, AlignmentError):
+        raise found
+    return found
 
 
 def _check_options(motion: str, reference: int, names: Sequence[str], count: int) -> None:
@@ -236,6 +238,20 @@ class _Chain:
         of_stored, of_light = np.sum([(0.0, 0.0), *self.changes], 0)
         return bool(of_stored < _LINEAR * of_light)
 
+    def alignment(self) -> Alignment:
+        """What was found."""
+        count = len(self.frames)
+        return Alignment(
+            self.matrices,
+            self.gains,
+            (self.shape[0], self.shape[1]),
+            self.reference,
+            tuple(self.names),
+            tuple(sorted(self.unmatched)),
+            tuple(self.correlations.get(i) for i in range(count)),
+            tuple(self.doubts.get(i, 0.0) for i in range(count)),
+        )
+
     def _neighbour(self, i: int) -> int:
         """The closest frame whose place is known."""
         return min(self.places, key=lambda j: (abs(j - i), abs(j - self.reference)))
@@ -304,9 +320,11 @@ class _Chain:
             )
         self.unmatched.add(i)
 
-    def _error(self, i: int, fault: str) -> AlignmentError:
-        others = self.names[self.reference] if len(self.frames) == 2 else "the other frames"
-        return AlignmentError(
+    def _error(
+        self, i: int, fault: str, kind: type[AlignmentError] = AlignmentError
+    ) -> AlignmentError:
+        others = self.names[1 - i] if len(self.frames) == 2 else "the other frames"
+        return kind(
             f"{self.names[i]} cannot be registered to {others}: {fault}; "
             "remove it, or do not align (--no-align, align=False)",
             i,
@@ -333,7 +351,7 @@ class _Chain:
             self._white[start:stop] = white(strip)
         pyramid = focus_pyramid(shrink(self._grey, WORK_PIXELS))
         if not np.isfinite(pyramid.contrast).all():
-            raise self._error(i, "it holds values that are not finite")
+            raise self._error(i, "it holds values that are not finite", _UnreadableError)
         small = thumbnail(
             self._whole, self._white, self._grey, pyramid.contrast, is_linear=self.is_linear
         )
