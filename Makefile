@@ -47,7 +47,7 @@ cases: $(VENV)/.installed
 # It takes hours and goes on after a failure; benchmarks/nightly.log has a line for each command.
 nightly: lint .core/bin/python .nnunet/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
-	$(BIN)/python .ci/nightly
+	DATA="$(DATA)" $(BIN)/python .ci/nightly
 
 benchmark: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/losses.py

@@ -1,10 +1,12 @@
-"""Time of decoding and matching.
+"""Time of decoding and matching, and memory of decoding.
 
 For a plane, 1024² with 500 cells, from class probabilities to scores; and for a stack of tissue, 96
-× 128 × 128, from classes to cells: at once, and block by block with the seconds of each step."""
+× 128 × 128, from classes to cells: at once, and block by block with the seconds of each step. The
+memory is that of `instances` for these, and for noise, its worst case."""
 
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -105,6 +107,28 @@ def stack() -> None:
     print(f"{'blocks of 64³':14s} {1e6 * total / classes.size:6.3f}")
 
 
+def memory() -> None:
+    """Print the bytes a pixel that `instances` takes at its peak, the result among them."""
+    rng = np.random.default_rng(0)
+    camera = replace(CONFOCAL, spacing=(2, 1, 1))
+    drawn = {
+        "crowd": crowded_cells((1024, 1024), cells=500, rng=0).labels,
+        "dense crowd": crowded_cells((1024, 1024), cells=8000, rng=0).labels,
+        "tissue": tissue((96, 128, 128), rng=0, camera=camera).labels,
+    }
+    maps = {name: semantic_target(cells, classes=3) for name, cells in drawn.items()}
+    for shape in ((1024, 1024), (96, 96, 96)):
+        maps[f"{len(shape)}D noise"] = rng.integers(0, 3, shape)
+    print("\nbytes a pixel")
+    for name, classes in maps.items():
+        tracemalloc.start()
+        instances(classes.astype(np.uint8))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        print(f"{name:14s} {peak / classes.size:6.1f}")
+
+
 if __name__ == "__main__":
     plane()
     stack()
+    memory()

@@ -164,8 +164,8 @@ def flood(
     in scan order. So a flat seam of even width is halved, and the middle of one of odd width goes
     to the flood that arrived first: unlike `instances` there is no background between cells, and
     mirroring an image may change such pixels. Undecided pixels that no flood reaches are
-    background. Measured, it holds 37 bytes a pixel while it works, `instances` 10 on a plane of
-    cells and 27 on tissue. Holes are filled as there.
+    background. Measured, it holds 37 bytes a pixel while it works, `instances` 11 on a plane of
+    cells, 24 on tissue and up to 93 on noise. Holes are filled as there.
     """
     check_sizes(min_size, min_core)
     _check_background_as(background_as)

@@ -105,25 +105,35 @@ def facing_runs(
     >>> [pair.tolist() for pair in facing_runs(cells, image.shape, diagonal=True)]
     [[0, 1], [1, 2]]
     """
+    offsets = _row_offsets(len(shape) - 1, diagonal=diagonal)
+    pairs = [_facing_at(offset, runs, shape, diagonal=diagonal) for offset in offsets]
+    none = np.zeros(0, np.int32)
+    first = np.concatenate([none, *(first for first, _ in pairs)])
+    return first, np.concatenate([none, *(second for _, second in pairs)])
+
+
+def _facing_at(
+    offset: Sequence[int], runs: Runs, shape: Sequence[int], *, diagonal: bool
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The pairs of `facing_runs` whose second run lies in the row at an offset."""
     *rows, width = shape
     row, column = np.divmod(runs.starts, max(width, 1))
-    stops = runs.stops
-    firsts, seconds = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
-    for offset in _row_offsets(len(rows), diagonal=diagonal):
-        is_inside = _are_inside(row, offset, rows)
-        step = int(np.dot(offset, np.cumprod([1, *rows[:0:-1]])[::-1])) * width
-        low, high = runs.starts[is_inside] + step, stops[is_inside] + step
-        if diagonal:
-            low -= column[is_inside] > 0
-            high += column[is_inside] + runs.lengths[is_inside] < width
-        begin = np.searchsorted(stops, low, side="right")
-        end = np.searchsorted(runs.starts, high, side="left")
-        count = np.maximum(end - begin, 0)
-        before = np.cumsum(count) - count
-        firsts.append(np.repeat(np.flatnonzero(is_inside).astype(np.int32), count))
-        seconds.append(np.repeat((begin - before).astype(np.int32), count))
-        seconds[-1] += np.arange(len(firsts[-1]), dtype=np.int32)
-    return np.concatenate(firsts), np.concatenate(seconds)
+    is_inside = _are_inside(row, offset, rows)
+    step = int(np.dot(offset, np.cumprod([1, *rows[:0:-1]])[::-1])) * width
+    low, high = runs.starts[is_inside] + step, runs.stops[is_inside] + step
+    if diagonal:
+        low -= column[is_inside] > 0
+        high += column[is_inside] + runs.lengths[is_inside] < width
+    del row, column
+    begin = np.searchsorted(runs.stops, low, side="right").astype(np.int32)
+    end = np.searchsorted(runs.starts, high, side="left").astype(np.int32)
+    del low, high
+    count = np.maximum(end - begin, 0)
+    before = np.cumsum(count, dtype=np.int64) - count
+    first = np.repeat(np.flatnonzero(is_inside).astype(np.int32), count)
+    second = np.repeat((begin - before).astype(np.int32), count)
+    second += np.arange(len(first), dtype=np.int32)
+    return first, second
 
 
 def join_pairs(

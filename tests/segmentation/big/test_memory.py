@@ -1,10 +1,12 @@
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from seamwise.decode import instances
 from seamwise.io.models import Architecture
 from seamwise.io.ome_zarr import ZarrStorage, write_image
 from seamwise.segmentation.big.memory import CHUNK, NetworkLoad, plan_blocks, whole_image_bytes
@@ -144,6 +146,18 @@ def test_a_large_image_holds_a_second_slab_while_one_is_decoded():
     assert slab_bytes(4096**2, 2) == 4 * 5 * 1088 * 4096
     assert slab_bytes(512**3, 3, tile=128**3) == pytest.approx(4 * 5 * 128 * 512**2)
     assert slab_bytes(1089**2, 2) <= 4 * 5 * 1089**2  # never more than the image
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (64, 64, 64)])
+def test_a_whole_image_has_the_memory_that_decoding_noise_takes(shape):
+    classes = np.random.default_rng(0).integers(0, 3, shape).astype(np.uint8)
+    pixels, ndim = classes.size, classes.ndim
+    tracemalloc.start()
+    instances(classes)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    small, large = (whole_image_bytes(n, pixel_bytes=0, ndim=ndim) for n in (0, pixels))
+    assert 0.9 * (large - small) < taken < large - small
 
 
 MEASURED = """

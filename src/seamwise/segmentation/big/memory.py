@@ -24,7 +24,9 @@ _LARGER_TILE_BYTES = 475  # of each pixel beyond _TILE, whatever the runtime add
 _PROBABILITIES = 3  # copies of the class probabilities in float32
 _DECODING = 64  # bytes per pixel of a block
 _FLOODING = 110  # the same for a watershed
-_WHOLE = 27  # bytes per pixel of an image that is segmented in one piece, without the image itself
+# bytes per pixel of an image that is segmented in one piece, without the image itself, by its axes:
+# what decoding noise holds, see benchmarks/README.md ("Memory of decoding"); cells hold less
+_WHOLE = {2: 60, 3: 96}
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ def whole_image_bytes(
     ::
 
         process + pixels of a tile · (what the runtime adds)
-                + pixels · (2 · pixel_bytes + 27 + 10 · maps)
+                + pixels · (2 · pixel_bytes + w + 10 · maps)
                 + s · pixels^((d − 1)/d) · 4 · slab_maps
 
-    with s the side of a tile, for the slab that is computed while another is decoded. An image that
+    with w = 60 in 2D and 96 in 3D, which decoding takes of noise, its worst case, and s the side of
+    a tile, for the slab that is computed while another is decoded. An image that
     fits a tile has none. No slab is larger, since it lies across the longest axis.
 
     Parameters
@@ -95,7 +98,9 @@ def whole_image_bytes(
     tile_bytes = in_tile * extra + larger * _LARGER_TILE_BYTES
     slab = in_tile ** (1 / ndim) * pixels ** ((ndim - 1) / ndim) if pixels > in_tile else 0
     slab_bytes = round(4 * slab_maps * min(slab, pixels))
-    return _PROCESS + tile_bytes + slab_bytes + pixels * (2 * pixel_bytes + _WHOLE + 10 * maps)
+    return (
+        _PROCESS + tile_bytes + slab_bytes + pixels * (2 * pixel_bytes + _WHOLE[ndim] + 10 * maps)
+    )
 
 
 @dataclass(frozen=True)
