@@ -68,7 +68,7 @@ model: $(VENV)/.installed
 	  --start runs/nuclei-2d-first/snapshot-2700.safetensors --second --steps 540 --learning-rate 2e-4 \
 	  --validate-every 180 $(if $(wildcard runs/nuclei-2d-second/checkpoint.pt),--resume)
 
-# the shipped model for phase contrast, from nuclei-2d; an hour and a half on one core; run again, it resumes
+# the shipped model for phase contrast, which began with nuclei-2d of commit 71e2c3d; an hour and a half on one core; run again, it resumes
 phase-model: $(VENV)/.installed
 	$(BIN)/python recipes/phase_2d.py $(DATA)/usiigaci/train -o runs/phase-2d-look --start nuclei-2d --leave-out small \
 	  --steps 700 --validate-every 175 $(if $(wildcard runs/phase-2d-look/checkpoint.pt),--resume)

@@ -205,7 +205,10 @@ def push_in(
     light: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> None:
-    """Put a cell where it covers little of another one, in place; nothing if it finds no place."""
+    """Put a cell where little of it covers others, in place; nothing if it finds no place.
+
+    What is covered counts by the area of the new cell: a small cell below it may vanish.
+    """
     numbers = np.unique(labels[labels > 0])
     other = labels == rng.choice(numbers)
     y, x = (float(axis.mean()) for axis in np.nonzero(other))
