@@ -78,7 +78,7 @@ def random_crop(
 
 def mirrored(places: NDArray[np.int32], shape: NDArray[Any]) -> tuple[NDArray[np.int32], ...]:
     """Places `(ndim, n)`, along each axis mirrored at the first and the last voxel."""
-    periods = 2 * (shape[:, np.newaxis] - 1)
+    periods = np.maximum(2 * (shape[:, np.newaxis] - 1), 1)  # of one voxel: itself
     places = places % periods
     return tuple(np.minimum(places, periods - places))
 

@@ -109,6 +109,11 @@ def test_beyond_its_ends_a_stack_is_mirrored(recipe):
     assert second.tolist() == [0, 1, 2, 1, 1, 1, 0]
 
 
+def test_one_slice_is_mirrored_to_itself(recipe):
+    (slices,) = sys.modules["stack_crops"].mirrored(np.array([[-2, 0, 3]]), np.array([1]))
+    np.testing.assert_array_equal(slices, [0, 0, 0])
+
+
 def test_a_reduced_stack_keeps_its_mean_and_a_magnified_one_its_ends(recipe):
     image = np.random.default_rng(0).random((4, 6, 8), dtype=np.float32)
     half = recipe.resampled(image, (1, 0.5, 0.5))
