@@ -1,5 +1,6 @@
 """What is printed with ``--quiet``, with ``--verbose`` and without."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,9 @@ def test_a_log_on_a_full_disk_ends_and_the_work_goes_on(run, labels):
     )
 
 
-def test_a_log_takes_names_that_are_not_utf8(tmp_path, capsys):
+def test_a_log_takes_names_that_are_not_utf8(tmp_path, capsys, monkeypatch):
+    # pytest keeps what reaches the root logger, and its workers send UTF-8 only
+    monkeypatch.setattr(logging.getLogger("seamwise"), "propagate", False)
     log = tmp_path / "seamwise.log"
     with logging_to(log):
         record("a\udcff.tif")
