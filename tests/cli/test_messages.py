@@ -1,12 +1,12 @@
 """What is printed with ``--quiet``, with ``--verbose`` and without."""
 
-import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import tifffile
 
-from seamwise.cli.messages import logging_to, record
 from seamwise.synth import crowded_cells
 
 
@@ -115,14 +115,19 @@ def test_a_log_on_a_full_disk_ends_and_the_work_goes_on(run, labels):
     )
 
 
-def test_a_log_takes_names_that_are_not_utf8(tmp_path, capsys, monkeypatch):
-    # pytest keeps what reaches the root logger, and its workers send UTF-8 only
-    monkeypatch.setattr(logging.getLogger("seamwise"), "propagate", False)
+def test_a_log_takes_names_that_are_not_utf8(tmp_path):
     log = tmp_path / "seamwise.log"
-    with logging_to(log):
-        record("a\udcff.tif")
+    # in a process of its own: pytest keeps messages, and its workers send UTF-8 only
+    lines = (
+        "import sys",
+        "from pathlib import Path",
+        "from seamwise.cli.messages import logging_to, record",
+        "with logging_to(Path(sys.argv[1])):",
+        "    record('a\\udcff.tif')",
+    )
+    command = [sys.executable, "-c", "\n".join(lines), log]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""
     assert "a\\udcff.tif" in log.read_text()
-    assert capsys.readouterr().err == ""
 
 
 def test_a_table_in_a_log_has_its_own_lines_and_no_colours(run, labels, tmp_path, monkeypatch):
