@@ -162,17 +162,18 @@ def specked(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
 
 
 def crowded(source: Source, rng: np.random.Generator) -> Source:
-    """The image with copies of its cells pushed against others, until it is about twice as full.
+    """The image with copies of its cells pushed against others.
 
-    A copy is turned by a multiple of 90 degrees, and slides in from one side of another cell until
-    it covers a little of what is there. Light adds up; of two cells, either one may lie on top.
+    Twice as many copies as cells are tried, 150 at most; a fifth to a third find a place. A copy is
+    turned by a multiple of 90 degrees, and slides in from one side of another cell until it covers
+    a little of what is there. Light adds up; of two cells, either one may lie on top.
     """
     image, labels = source.image.copy(), source.labels.copy()
     boxes = ndimage.find_objects(np.maximum(source.labels, 0))
     whole = [
         (number, box)
         for number, box in enumerate(boxes, start=1)
-        if box is not None and is_inside(box, labels.shape)
+        if box is not None and has_margin(box, labels.shape)
     ]
     if not whole:
         return source
@@ -187,7 +188,7 @@ def crowded(source: Source, rng: np.random.Generator) -> Source:
     return Source(image, labels, measure_guides(labels))
 
 
-def is_inside(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+def has_margin(box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
     """Whether a box keeps three pixels from the borders, the reach of its light."""
     return all(b.start > 3 and b.stop < n - 3 for b, n in zip(box, shape, strict=True))
 

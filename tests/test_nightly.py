@@ -1,4 +1,4 @@
-"""`.ci/nightly`: it goes on after a failure, and its log has a line for each command."""
+"""`.ci/nightly`: what it runs after a failure, and what its log tells of each command."""
 
 import importlib.machinery
 import importlib.util

@@ -87,12 +87,7 @@ def set_verbosity(*, quiet: bool, verbose: bool) -> None:
 def logging_to(path: Path | None) -> Iterator[None]:
     """Add the messages of the block, and the error that ends it, to a file; None: to no file.
 
-    Raises
-    ------
-    ValueError
-        The file holds something else.
-    OSError
-        The file cannot be written.
+    Raises as `open_log`.
     """
     if path is None:
         yield

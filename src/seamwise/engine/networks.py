@@ -222,7 +222,7 @@ def load_network(
 def _load_net(path: Path, kind: type[AnyInfo]) -> "tuple[Network, AnyInfo]":
     weights, info = load_model(path, kind)
     # checked first: a small file could describe a network that fills the memory
-    if _least_numbers(info.architecture) > 2 * sum(one.numel() for one in weights.values()):
+    if _weight_count(info.architecture) > sum(one.numel() for one in weights.values()):
         raise _damaged(path)
     try:
         net = build_network(info.architecture)
@@ -236,8 +236,8 @@ def _damaged(path: Path) -> ValueError:
     return ValueError(f"model file {path} is damaged: its weights do not fit its description")
 
 
-def _least_numbers(architecture: Architecture) -> int:
-    """How many numbers the weights of a network have; 0 if the file alone can tell."""
+def _weight_count(architecture: Architecture) -> int:
+    """Numbers in the weights of a network; 0 for one of ONNX, which only its file can tell."""
     if architecture.name == "burst":
         shapes = burst_shapes(architecture.width)
     elif architecture.name == "unet":
