@@ -59,6 +59,20 @@ def test_what_is_a_fault(read, words, tmp_path, monkeypatch):
     assert all(fault.startswith(words) for fault in faults.values())
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_memory_that_was_given_back_hides_no_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr("support.fuzz.KILOBYTES", 2**15)
+    held = [np.ones(2**24)]
+
+    def write_and_forget(case, rng, folder):
+        held.clear()  # in the fork, whose peak began with it
+        return plain(case, rng, folder)
+
+    reader = Reader(list, write_and_forget, fill_memory)
+    faults = run_batch(reader, range(3, 4), tmp_path, [Case({"a": b"text"}, "a")])
+    assert list(faults) == [3]
+
+
 def test_a_case_is_the_same_again():
     first, second = (damaged(bytes(99), np.random.default_rng(5)) for _ in range(2))
     assert first == second != bytes(99)
