@@ -1,6 +1,7 @@
 """Damaged and hostile files of every kind: a sample; `make nightly` reads 10,000 of each."""
 
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -28,8 +29,15 @@ def plain(case: Case, rng: np.random.Generator, folder: Path) -> Path:
     return case.write(folder)
 
 
+def new_memory(size):
+    """Pages of the system's own: the allocator may hand out memory that the process has already."""
+    pages = mmap.mmap(-1, size)
+    np.frombuffer(pages, np.uint8)[:] = 1
+    return pages
+
+
 def fill_memory(path):
-    return np.ones(2**23)
+    return new_memory(2**26)
 
 
 def hang(path):
@@ -62,7 +70,7 @@ def test_what_is_a_fault(read, words, tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_that_was_given_back_hides_no_fault(tmp_path, monkeypatch):
     monkeypatch.setattr("support.fuzz.KILOBYTES", 2**15)
-    held = [np.ones(2**24)]
+    held = [new_memory(2**27)]
 
     def write_and_forget(case, rng, folder):
         held.clear()  # in the fork, whose peak began with it
