@@ -105,7 +105,7 @@ PUBLIC = {
         "uniform_classifier", "verdict_table", "youden_mcc_correlation",
     },
     "seamwise.engine": {
-        "Listener", "Resources", "RunSettings", "Runtime", "StageProgress", "TrainProgress",
+        "Lane", "Listener", "Resources", "RunSettings", "Runtime", "StageProgress", "TrainProgress",
         "build_network", "check_output", "choose_device", "choose_precision", "choose_runtime",
         "describe_runtime", "fit", "free_memory", "is_first_process", "learning_rate",
         "log_to", "memory_format", "open_logger", "parse_memory", "prepare_network", "read_log",
@@ -135,7 +135,8 @@ PUBLIC = {
         "magnified_shape", "resample",
         "AnnotatedImage", "Augmentation", "Comparison", "FileScores", "ImageSplit",
         "LabelsOnDisk", "MAPS", "Model", "NNUNetDataset", "NetworkLoad", "OutputOptions", "Pair",
-        "Prediction", "Samples", "ScoredPair", "SegmentOptions", "Split", "System",
+        "Prediction", "Samples", "ScoredPair", "SegmentOptions", "Slider", "Split", "System",
+        "rule_with", "sliders_of",
         "TargetAndWeight", "TargetAndWeightd", "TrainProgress", "TrainSettings", "Trial",
         "Tuning", "as_channels", "as_model_input", "cell_diameters", "class_probabilities",
         "combine", "compare", "compress_intensities", "count_classes",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         memory_format,
     )
     from seamwise.engine.history import TrainProgress, read_log
+    from seamwise.engine.lane import Lane
     from seamwise.engine.listener import Listener, StageProgress
     from seamwise.engine.loggers import log_to, open_logger
     from seamwise.engine.loop import check_output, fit, learning_rate, run_identity
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from seamwise.engine.settings import RunSettings, read_settings
 
 __all__ = [
+    "Lane",
     "Listener",
     "Resources",
     "RunSettings",
@@ -50,6 +52,7 @@ __all__ = [
 _ROOMS = {
     "devices": ("choose_device", "choose_precision", "is_first_process", "memory_format"),
     "history": ("TrainProgress", "read_log"),
+    "lane": ("Lane",),
     "listener": ("Listener", "StageProgress"),
     "loggers": ("log_to", "open_logger"),
     "loop": ("check_output", "fit", "learning_rate", "run_identity"),

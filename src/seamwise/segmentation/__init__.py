@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from seamwise.segmentation.samples import Samples
     from seamwise.segmentation.score_tables import write_scores
     from seamwise.segmentation.settings import TrainSettings
+    from seamwise.segmentation.sliders import Slider, rule_with, sliders_of
     from seamwise.segmentation.start import read_start, start_defaults
     from seamwise.segmentation.stitch import segment_slices, stitch
     from seamwise.segmentation.systems import System, system
@@ -98,6 +99,7 @@ __all__ = [
     "Samples",
     "ScoredPair",
     "SegmentOptions",
+    "Slider",
     "Split",
     "System",
     "TargetAndWeight",
@@ -145,6 +147,7 @@ __all__ = [
     "record_range",
     "record_rule",
     "resample",
+    "rule_with",
     "score_files",
     "segment",
     "segment_files",
@@ -152,6 +155,7 @@ __all__ = [
     "segment_normalized",
     "segment_slices",
     "segment_volume",
+    "sliders_of",
     "start_defaults",
     "stitch",
     "stretch",
@@ -253,6 +257,11 @@ _ROOMS = {
     "seamwise.segmentation.samples": ("Samples",),
     "seamwise.segmentation.score_tables": ("write_scores",),
     "seamwise.segmentation.settings": ("TrainSettings",),
+    "seamwise.segmentation.sliders": (
+        "Slider",
+        "rule_with",
+        "sliders_of",
+    ),
     "seamwise.segmentation.start": (
         "read_start",
         "start_defaults",

@@ -1,4 +1,4 @@
-"""The queue, the history, sliders, offers and the folder, each by itself."""
+"""The queue, the history, offers and the folder, each by itself."""
 
 import logging
 from threading import Event
@@ -7,14 +7,13 @@ from time import sleep
 import numpy as np
 import pytest
 
-from seamwise.io import DecodeRule, ReliefPair, shipped_models
+from seamwise.engine import Lane
+from seamwise.io import shipped_models
 from seamwise_web.answers import RefusalError, explain
 from seamwise_web.folder import open_folder
 from seamwise_web.history import History, change_between
 from seamwise_web.jobs import Jobs
 from seamwise_web.offers import model_offers
-from seamwise_web.segmenting import Lane
-from seamwise_web.sliders import rule_with, sliders_of
 
 
 @pytest.fixture
@@ -103,7 +102,7 @@ def test_tiles_are_counted_and_none_is_computed_after_a_cancel(jobs):
     shares, calls = [], []
 
     def work(job):
-        lane = Lane(job, pixels=200)
+        lane = Lane(lambda done: job.begin("looking", done / 200))
         for _ in range(2):
             lane.submit(calls.append, np.zeros((1, 10, 10)))
             shares.append(job.share)
@@ -176,30 +175,6 @@ def test_a_change_of_all_labels_takes_little_memory():
     first = np.kron(np.arange(2500).reshape(50, 50), np.ones((20, 20))).astype(np.uint32)
     change = change_between(first, first + 7, ("old", "new"))
     assert len(change.bits) < first.nbytes / 20
-
-
-@pytest.mark.parametrize("rule", ["argmax", "relief"])
-def test_sliders_show_the_values_of_a_rule(rule):
-    pair = ReliefPair(foreground=0.25, core=0.5)
-    own = DecodeRule(rule=rule, relief=pair, min_size=2000)
-    sliders = {slider["name"]: slider for slider in sliders_of(own)}
-    assert sliders["min_size"]["value"] == sliders["min_size"]["most"] == 2000
-    assert ("foreground" in sliders) == (rule == "relief")
-    assert rule_with(own, {}) == own
-
-
-def test_a_rule_takes_other_thresholds_and_keeps_the_rest():
-    own = DecodeRule(rule="relief", relief=ReliefPair(foreground=0.25, core=0.5), min_size=7)
-    changed = rule_with(own, {"core": 0.125})
-    assert changed.relief == ReliefPair(foreground=0.25, core=0.125)
-    assert changed.min_size == 7
-
-
-def test_a_slider_reaches_as_far_as_the_model_does():
-    own = DecodeRule(rule="relief", relief=ReliefPair(foreground=0.25, core=0.5, saddle=1.75))
-    saddle = {slider["name"]: slider for slider in sliders_of(own)}["saddle"]
-    assert saddle["most"] == 1.75
-    assert rule_with(own, {"saddle": 1.75}) == own
 
 
 def test_models_of_the_user_come_first(tmp_path):

@@ -1,7 +1,7 @@
 """The cells of an image that a person corrects: `Cells`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
 
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io import DecodeRule, SegmentationInfo
-from seamwise.segmentation import decode_rule, decode_whole
+from seamwise.segmentation import decode_rule, decode_whole, rule_with, sliders_of
 from seamwise_web.history import History, Labels, change_between
-from seamwise_web.sliders import rule_with, sliders_of
 
 _revisions = count(1)  # of all images: a later one is larger, after a new search too
 
@@ -135,8 +134,8 @@ class Cells:
             "caution": self.maps.caution,
             "revision": self.revision,
             "numbering": self.numbering,
-            "sliders": sliders_of(self.rule),
-            "defaults": sliders_of(self.maps.rule),
+            "sliders": [asdict(slider) for slider in sliders_of(self.rule)],
+            "defaults": [asdict(slider) for slider in sliders_of(self.maps.rule)],
             "can_undo": self._history.can_undo,
             "can_redo": self._history.can_redo,
             "corrections": self._history.corrections,

@@ -1,52 +1,17 @@
 """The work that finds the cells of an open image: `find_cells`."""
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import replace
-from math import prod
-from typing import Any, TypeVar
 
 import numpy as np
 
+from seamwise.engine import Lane
 from seamwise.segmentation import SegmentOptions, decode_rule, segment_image
 from seamwise_web.answers import for_the_page
 from seamwise_web.cells import Cells, Maps
 from seamwise_web.jobs import Job
 from seamwise_web.offers import Shelf
 from seamwise_web.pictures import Picture
-
-Result = TypeVar("Result")
-
-
-class Lane(Executor):
-    """Computes tiles in the thread that asks, reports each, and stops between two of them.
-
-    Parameters
-    ----------
-    job : Job
-    pixels : int
-        Of the image.
-    """
-
-    def __init__(self, job: Job, pixels: int) -> None:
-        self._job, self._pixels, self._done = job, pixels, 0
-
-    def submit(
-        self, function: Callable[..., Result], /, *arguments: Any, **options: Any
-    ) -> Future[Result]:
-        """Compute, and return the result.
-
-        Raises
-        ------
-        JobCancelledError
-            The user cancelled.
-        """
-        self._job.begin("looking for cells", min(1.0, self._done / self._pixels))
-        future: Future[Result] = Future()
-        future.set_result(function(*arguments, **options))
-        if arguments and isinstance(arguments[0], np.ndarray):
-            self._done += prod(arguments[0].shape[1:])
-        return future
 
 
 def find_cells(
@@ -71,11 +36,15 @@ def find_cells(
         model = shelf.load(name)
         image = picture.channels[channel]
         options = SegmentOptions(diameter=diameter)
+
+        def tell(done: int) -> None:
+            job.begin("looking for cells", min(1.0, done / image.size))
+
         zoom = options.zoom(model.info, picture.spacing)
         prediction = segment_image(
             image,
             options,
-            model=replace(model, lane=Lane(job, image.size)),
+            model=replace(model, lane=Lane(tell)),
             spacing=picture.spacing,
         )
         job.begin("drawing outlines")
