@@ -21,8 +21,8 @@ from seamwise.fusion import (
     memory_estimate,
     plan,
 )
-from seamwise.fusion.batch import write_depth
 from seamwise.fusion.burst import find_frames
+from seamwise.fusion.depth_map import write_depth
 from seamwise.fusion.jobs import FuseJob, pictures_in
 from seamwise.fusion.readable import renumbered
 from seamwise.fusion.result import Fusion

@@ -1,6 +1,9 @@
 """What became of every cell, counted by hand."""
 
+import math
+
 import numpy as np
+import pytest
 
 from seamwise.metrics import cell_errors, match
 
@@ -49,3 +52,9 @@ def test_every_cell_is_counted_once():
 def test_empty_images_have_no_errors():
     empty = np.zeros((3, 3), int)
     assert not any(cell_errors(empty, empty).counts().values())
+
+
+@pytest.mark.parametrize("iou", [0, -1, 1.5, math.nan])
+def test_the_smallest_iou_is_checked(iou):
+    with pytest.raises(ValueError, match="iou must be in"):
+        cell_errors(np.array([1]), np.array([1]), iou=iou)

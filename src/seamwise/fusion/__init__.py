@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         pictures_sha256,
         split,
     )
+    from seamwise.fusion.depth_map import write_depth
     from seamwise.fusion.frames import luminance
     from seamwise.fusion.fused_pairs import DUMMIES, FusedPair, find_fused_pairs, split_inputs
     from seamwise.fusion.jobs import FuseJob, plan
@@ -95,6 +96,7 @@ __all__ = [
     "split_inputs",
     "train",
     "train_burst",
+    "write_depth",
     "write_scores",
 ]
 
@@ -122,6 +124,7 @@ _ROOMS = {
         "pictures_sha256",
         "split",
     ),
+    "seamwise.fusion.depth_map": ("write_depth",),
     "seamwise.fusion.frames": ("luminance",),
     "seamwise.fusion.fused_pairs": (
         "DUMMIES",

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from seamwise.engine.listener import Listener
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime_record import runtime_of_record
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import Burst
+from seamwise.fusion.depth_map import write_depth
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.fused_planes import check_volume_output, is_volume, write_planes
 from seamwise.fusion.headers import BadFrameError, Frame
@@ -51,15 +51,13 @@ from seamwise.fusion.surface_files import (
     write_height,
     write_ply,
 )
-from seamwise.io.atomic import atomic_path, check_writable, make_folder
+from seamwise.io.atomic import check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.journal import draft, unfinished
 from seamwise.io.outcome import Outcome, amount
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 from seamwise.io.photo_jpeg import QUALITY
 from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
-
-_PALETTE = 256  # colours of a PNG with 8 bits
 
 
 def fuse_files(
@@ -256,24 +254,6 @@ class _Work:
         )
         fusion = _with_sizes(fusion, frames, self.files)
         return renumbered(fusion, numbers, len(job.frames), bad), len(frames)
-
-
-def write_depth(path: Path, depth: NDArray[Any], count: int) -> None:
-    """Write frame numbers as a PNG in colours from dark (the first frame) to bright (the last).
-
-    The numbers themselves are the indices of its palette. Above 256 frames it is a 16-bit grey PNG
-    of the numbers.
-    """
-    with atomic_path(path) as temporary:
-        if count > _PALETTE:
-            Image.fromarray(depth.astype(np.uint16)).save(temporary, format="PNG")
-            return
-        from matplotlib import colormaps  # slow to import, needed only here
-
-        picture = Image.fromarray(depth.astype(np.uint8))
-        colours = colormaps["viridis"](np.linspace(0, 1, count))[:, :3]
-        picture.putpalette(np.round(255 * colours).astype(np.uint8).tobytes())
-        picture.save(temporary, format="PNG")
 
 
 def _usable(job: FuseJob, options: FuseOptions) -> tuple[Sequence[int], tuple[str, ...]]:

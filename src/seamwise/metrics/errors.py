@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import Labels
-from seamwise.metrics.matching import matched_pairs
+from seamwise.metrics.matching import check_iou, matched_pairs
 from seamwise.metrics.overlap import OverlapTable, overlap_table
 
 PIECE = 0.1
@@ -94,6 +94,7 @@ def cell_errors(labels_true: Labels, labels_pred: Labels, *, iou: float = 0.5) -
     >>> {name: count for name, count in errors.counts().items() if count}
     {'split': 1, 'merged': 2, 'missed': 1, 'invented': 1, 'merges': 1, 'pieces': 2}
     """
+    check_iou(iou, "iou")
     table = overlap_table(labels_true, labels_pred)
     true, pred = matched_pairs(table, iou)
     pairs = table.pixels.tocoo()

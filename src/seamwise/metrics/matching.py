@@ -174,7 +174,7 @@ def match(labels_true: Labels, labels_pred: Labels, *, iou: float = 0.5) -> Matc
     >>> matching.f1, matching.segmentation_quality, matching.panoptic_quality
     (0.5, 0.75, 0.375)
     """
-    _check_iou(iou, "iou")
+    check_iou(iou, "iou")
     return match_many(labels_true, labels_pred, ious=(iou,))[0]
 
 
@@ -366,10 +366,11 @@ def _check_ious(ious: Sequence[float]) -> None:
     if len(ious) == 0:
         raise ValueError("ious must hold at least one number in (0, 1], not none: e.g. (0.5, 0.75)")
     for iou in ious:
-        _check_iou(iou, "ious")
+        check_iou(iou, "ious")
 
 
-def _check_iou(iou: float, name: str) -> None:
+def check_iou(iou: float, name: str) -> None:
+    """Raise TypeError or ValueError unless this is a smallest IoU, in (0, 1]."""
     if not isinstance(iou, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number in (0, 1], not {iou!r}: match_many takes several")
     if not 0 < iou <= 1:

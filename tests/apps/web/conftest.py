@@ -16,9 +16,18 @@ from seamwise_web.folder import open_folder
 from seamwise_web.offers import model_offers
 from seamwise_web.pictures import Limits
 from seamwise_web.routes import Page
-from support.web_page import ADDRESS, PICTURES, PIXELS, PORT, TOKEN, UPLOAD, drawn
+from support.web_page import ADDRESS, BURSTS, FRAMES, PICTURES, PIXELS, PORT, TOKEN, UPLOAD, drawn
 
-LIMITS = Limits(upload=UPLOAD, pixels=PIXELS, samples=4 * PIXELS, pictures=PICTURES)
+LIMITS = Limits(
+    upload=UPLOAD,
+    pixels=PIXELS,
+    samples=4 * PIXELS,
+    pictures=PICTURES,
+    bursts=BURSTS,
+    frames=FRAMES,
+    frame_pixels=PIXELS,
+    burst_bytes=2 * UPLOAD,
+)
 
 
 @pytest.fixture(scope="session")

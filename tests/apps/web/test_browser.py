@@ -1,7 +1,6 @@
 """The page in a real browser, as a user clicks through it; only in `make nightly`."""
 
 import io
-import os
 import shutil
 import threading
 import timeit
@@ -10,23 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-import uvicorn
 
 from seamwise.io import write_png
 from seamwise.segmentation import decode_rule, decode_whole, load, segment, segment_image
 from seamwise.synth import crowded_cells
-from seamwise_web.application import make_application
-from seamwise_web.folder import open_folder
-from seamwise_web.offers import model_offers
-from seamwise_web.routes import Page
-from seamwise_web.serving import open_port
-from support.long_tests import nightly
+from support.web_browser import SAMPLES, browser, in_browser, new_tab, picture, save, served
 
-pytestmark = [nightly, pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")]
-sync_api = pytest.importorskip("playwright.sync_api")
-
-PICTURES = os.environ.get("SEAMWISE_SCREENSHOTS")  # a folder, to look at the page
-SAMPLES = Path(__file__).parents[3] / "src" / "seamwise" / "samples"
+pytest.importorskip("playwright.sync_api")
+pytestmark = in_browser
 
 
 @pytest.fixture(scope="module")
@@ -43,49 +33,20 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(images):
-    listener = open_port(0)
-    port = listener.getsockname()[1]
-    page = Page("token", port, model_offers(()), open_folder(images))
-    config = uvicorn.Config(make_application(page), log_level="warning", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{port}/token/"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with served(images) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
+    with browser() as one:
+        yield one
 
 
 @pytest.fixture
 def tab(chromium, address):
-    """A new tab at the start page; errors in its console fail the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.extend(faults_in(message)))
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.goto(address)
-    page.wait_for_selector("#folder li")
-    yield page
-    context.close()
-    assert errors == []
-
-
-def faults_in(message):
-    """What a message of the console says of a fault of the code; a refused request is none."""
-    is_fault = message.type == "error" and not message.text.startswith("Failed to load resource")
-    return [message.text] if is_fault else []
+    with new_tab(chromium, address) as page:
+        yield page
 
 
 def open_image(tab, name):
@@ -108,11 +69,6 @@ def settle(tab):
     tab.wait_for_selector("#table[aria-busy=false]", timeout=60_000)
 
 
-def picture(tab, name):
-    if PICTURES:
-        tab.screenshot(path=f"{PICTURES}/{name}.png")
-
-
 def click_cell(tab, labels, number, **options):
     """Click into the middle of a cell, at the pixel deepest inside."""
     from scipy.ndimage import distance_transform_edt
@@ -125,12 +81,6 @@ def click_cell(tab, labels, number, **options):
     top = (room - scale * labels.shape[0]) / 2
     place = {"x": left + (x + 0.5) * scale, "y": top + (y + 0.5) * scale}
     tab.click("#stage", position=place, **options)
-
-
-def save(tab, button):
-    with tab.expect_download() as download:
-        tab.click(button)
-    return download.value
 
 
 def test_from_a_dropped_image_to_corrected_labels(tab, tmp_path):

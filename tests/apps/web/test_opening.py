@@ -9,23 +9,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from support.web_page import PICTURES, UPLOAD, drawn
-
-
-def error_of(answer, status):
-    assert answer.status_code == status, answer.text
-    words = answer.json()["error"]
-    assert "\n" not in words
-    assert tempfile.gettempdir() not in words
-    return words
+from support.web_page import PICTURES, UPLOAD, drawn, error_of, leftovers
 
 
 def drop(client, content, name="x.tif"):
     return client.post("api/uploads", params={"name": name}, content=content)
-
-
-def leftovers():
-    return list(Path(tempfile.gettempdir()).glob("seamwise-*"))
 
 
 @pytest.fixture(autouse=True)

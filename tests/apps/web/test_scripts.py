@@ -50,7 +50,7 @@ def test_outlines_are_inside_of_the_cells_and_the_chosen_one_is_white():
         ]);
         const target = new Uint32Array(35);
         const columns = page.places(7, 0, 1, 7), rows = page.places(5, 0, 1, 5);
-        page.paintOutlines(target, labels, 7, columns, rows, 1, new Uint8Array([0, 0, 1]));
+        page.paintOutlines(target, labels, 7, columns, rows, 1, page.inksOf(2, [2]));
         return [...target].map((colour) => colour === 0 ? '.' : colour === 0xffffffff ? 'w'
             : (colour >>> 24) === 255 ? 'o' : 'v').join('');
     """

@@ -1,4 +1,4 @@
-"""Errors become words on the page; the server stays up: see `in_words`."""
+"""What the server answers: files, arrays, and errors in words; it stays up: see `in_words`."""
 
 import json
 import logging
@@ -6,11 +6,15 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 _LONGEST_BODY = 2**20  # bytes; requests other than uploads are short
+
+STATE = "X-Seamwise-State"
+"""The header that describes the array in the body."""
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -62,10 +66,14 @@ def for_the_page(words: str) -> str:
     'pixel size 9 µm: not believed'
     >>> for_the_page("magnified 0.001 times: give another scale, diameter or spacing")
     'magnified 0.001 times: set another cell diameter'
+    >>> for_the_page("more than two fifths of the picture move: --moving changes nothing")
+    'more than two fifths of the picture move: nothing is taken from one frame'
     """
     words = re.sub(r"try --diameter (\d+)", r"set the cell diameter to \1", words)
     words = re.sub(r"(: not believed); give --spacing if it is right", r"\1", words)
-    return words.replace("give another scale, diameter or spacing", "set another cell diameter")
+    words = words.replace("give another scale, diameter or spacing", "set another cell diameter")
+    words = words.replace("do not align (--no-align, align=False)", "switch the alignment off")
+    return words.replace("--moving changes nothing", "nothing is taken from one frame")
 
 
 async def read_json(request: Request) -> dict[str, Any]:
@@ -96,6 +104,18 @@ def whole(fields: dict[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise RefusalError(400, f"{name} must be a whole number of 0 or more, not {value!r}")
     return value
+
+
+def binary(content: bytes, facts: dict[str, Any]) -> Response:
+    """Return an array as an answer, with what describes it."""
+    headers = {STATE: json.dumps(facts)}  # ASCII, as a header must be
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+def download(content: bytes, name: str, kind: str) -> Response:
+    """Return a file that the browser saves."""
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(content, media_type=kind, headers=headers)
 
 
 def _failure(status: int, words: str) -> JSONResponse:

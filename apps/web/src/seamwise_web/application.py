@@ -35,7 +35,7 @@ def make_application(page: Page, *, on_start: Callable[[], None] = lambda: None)
         server.warm_up()
         on_start()
         yield
-        server.jobs.close()
+        server.close_all()
 
     one, job = "/api/pictures/{picture}", "/api/jobs/{job}"
     handlers = [
@@ -55,6 +55,8 @@ def make_application(page: Page, *, on_start: Callable[[], None] = lambda: None)
         ("GET", f"{one}/cells.csv", server.table_file),
         ("GET", job, server.job),
         ("DELETE", job, server.cancel),
+        *server.fuse.handlers(),
+        *server.compare.handlers(),
     ]
     routes = [Route(path, in_words(handler), methods=[way]) for way, path, handler in handlers]
     files = Mount("/", StaticFiles(directory=FILES, html=True))

@@ -45,16 +45,16 @@ def rows_to_show(table: Table, channel: int) -> dict[str, Any]:
 
 def csv_file(table: Table) -> bytes:
     """Return all columns of a table, as `seamwise measure` writes them."""
-    return _content("cells.csv", lambda path: write_columns(path, table.columns))
+    return content_of("cells.csv", lambda path: write_columns(path, table.columns))
 
 
 def tiff_file(labels: NDArray[Any], spacing: Sequence[float] | None) -> bytes:
     """Return a label image, as `seamwise segment` writes it."""
-    return _content("labels.tif", lambda path: write_labels(path, labels, spacing=spacing))
+    return content_of("labels.tif", lambda path: write_labels(path, labels, spacing=spacing))
 
 
-def _content(name: str, write: Callable[[Path], None]) -> bytes:
-    """What a function writes to a file, which is removed at once."""
+def content_of(name: str, write: Callable[[Path], None]) -> bytes:
+    """Return what a function writes to a file, which is removed at once."""
     with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
         path = Path(scratch) / name
         write(path)

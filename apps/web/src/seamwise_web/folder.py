@@ -90,10 +90,6 @@ class Folder:
         """Name of the root for the page."""
         return self.root.name.encode(errors="replace").decode()
 
-    def without_root(self, words: str) -> str:
-        """Return a message with paths as the page shows them, below the root."""
-        return words.replace(f"{self.root}{os.sep}", "").replace(str(self.root), "the folder")
-
     def _inside(self, place: str) -> Path:
         """The path of a place; refused if it leads elsewhere, by its name or by a link."""
         names = place.strip("/").split("/") if place.strip("/") else []

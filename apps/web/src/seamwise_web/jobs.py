@@ -127,7 +127,7 @@ class Jobs:
             The job does not exist, or is forgotten.
         """
         if key not in self._jobs:
-            raise RefusalError(404, "this work was forgotten: find the cells again")
+            raise RefusalError(404, "this work was forgotten: begin it again")
         return self._jobs[key]
 
     def description(self, job: Job) -> dict[str, Any]:

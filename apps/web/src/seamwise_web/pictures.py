@@ -37,6 +37,16 @@ class Limits:
         Images that are open at a time, in all pages; they have at most twice `pixels` together.
     nbytes : int
         Of all of them together, with what the network computed.
+    bursts : int
+        Bursts that are open at a time, in all pages.
+    frames : int
+        Of a burst.
+    frame_pixels : int
+        Of each of them.
+    burst_bytes : int
+        Of the files of a burst that are dropped, together.
+    label_sets : int
+        Label images that are open at a time, in all pages.
     """
 
     upload: int = 256 * 2**20
@@ -44,6 +54,11 @@ class Limits:
     samples: int = 80_000_000
     pictures: int = 8
     nbytes: int = 4 * 2**30
+    bursts: int = 3
+    frames: int = 200
+    frame_pixels: int = 60_000_000
+    burst_bytes: int = 4 * 2**30
+    label_sets: int = 8
 
 
 class Picture:
@@ -204,8 +219,7 @@ def read_picture(path: Path, limits: Limits) -> Picture:
     RefusalError
         It is too large, a stack, or has a part that is a link.
     """
-    if any((path.parent / name).is_symlink() for name in set_of_files(path)):
-        raise RefusalError(403, f"a part of {path.name} is a link, which the page does not follow")
+    check_no_links(path)
     if count_samples(path) > limits.samples:
         raise RefusalError(
             413,
@@ -222,6 +236,12 @@ def read_picture(path: Path, limits: Limits) -> Picture:
     if prod(channels.shape[1:]) > limits.pixels:
         raise RefusalError(413, f"{path.name} is too large: `seamwise segment` takes it")
     return Picture(path.name, channels, image.spacing, image.note)
+
+
+def check_no_links(path: Path) -> None:
+    """Raise RefusalError if a file of the image is a link."""
+    if any((path.parent / name).is_symlink() for name in set_of_files(path)):
+        raise RefusalError(403, f"a part of {path.name} is a link, which the page does not follow")
 
 
 def first_channel(channels: NDArray[Any]) -> int:

@@ -1,32 +1,29 @@
 """What the page asks for: `Server`, a method for each kind of request."""
 
-import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from seamwise import __version__
-from seamwise_web.answers import RefusalError, explain, read_json, whole
+from seamwise_web.answers import RefusalError, binary, download, read_json, whole
+from seamwise_web.arrivals import Arrivals
 from seamwise_web.cells import Cells
+from seamwise_web.compare_door import CompareDoor
 from seamwise_web.downloads import csv_file, rows_to_show, tiff_file
 from seamwise_web.folder import SUFFIXES, Folder
+from seamwise_web.fuse_door import FuseDoor
+from seamwise_web.fusing import METHODS
 from seamwise_web.jobs import Job, Jobs
 from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pictures import Limits, Picture, Pictures, pixels_to_show, read_picture
 from seamwise_web.segmenting import find_cells
-from seamwise_web.uploads import receive
 
 _LARGEST_NUMBER = 2**32 - 1  # of a cell
-STATE = "X-Seamwise-State"
-"""The header that describes the cells whose labels are in the body."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,15 @@ class Server:
         self._page, self._limits = page, page.limits
         self._pictures = Pictures(page.limits)
         self._shelf = Shelf(page.offers)
+        self._arrivals = Arrivals(page.folder, page.limits.upload)
         self.jobs = Jobs()
+        self.fuse = FuseDoor(self._arrivals, self.jobs, page.limits)
+        self.compare = CompareDoor(self._arrivals, page.limits)
+
+    def close_all(self) -> None:
+        """End all work, and remove the files of the open bursts."""
+        self.jobs.close()
+        self.fuse.close_all()
 
     def warm_up(self) -> None:
         """Load the first model before the user asks for it."""
@@ -76,6 +81,7 @@ class Server:
         return JSONResponse(
             {
                 "version": __version__,
+                "methods": METHODS,
                 "models": [offer.description() for offer in self._page.offers.values()],
                 "folder": None if folder is None else folder.name,
                 "suffixes": SUFFIXES,
@@ -86,22 +92,16 @@ class Server:
     async def list_folder(self, request: Request) -> Response:
         """Answer what lies in a folder below the page's folder."""
         place = request.query_params.get("place", "")
-        return JSONResponse(await run_in_threadpool(self._folder().list, place))
+        return JSONResponse(await run_in_threadpool(self._arrivals.folder.list, place))
 
     async def upload(self, request: Request) -> Response:
         """Open an image that was dropped; its file is removed once it is read."""
-        with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
-            path = await receive(request, Path(scratch), self._limits.upload)
-            return await self._open(path, lambda words: words.replace(f"{scratch}{os.sep}", ""))
+        return self._opened(await self._arrivals.dropped(request, self._read))
 
     async def open_from_folder(self, request: Request) -> Response:
         """Open an image of the page's folder."""
-        folder = self._folder()
         place = (await read_json(request)).get("place")
-        if not isinstance(place, str):
-            raise RefusalError(400, "place must be the path of an image")
-        path = await run_in_threadpool(folder.image, place)
-        return await self._open(path, folder.without_root)
+        return self._opened(await self._arrivals.of_folder(place, self._read))
 
     async def picture(self, request: Request) -> Response:
         """Describe an open image."""
@@ -117,7 +117,7 @@ class Server:
         picture, number = self._picture(request), request.path_params["channel"]
         _check_channel(picture, number)
         pixels, facts = await run_in_threadpool(pixels_to_show, picture.channels[number])
-        return _binary(pixels, facts)
+        return binary(pixels, facts)
 
     async def segment(self, request: Request) -> Response:
         """Begin to look for the cells of an image."""
@@ -145,7 +145,7 @@ class Server:
     async def labels(self, request: Request) -> Response:
         """Answer the labels of the cells."""
         content, facts = await run_in_threadpool(_labels_of, self._picture(request))
-        return _binary(content, facts)
+        return binary(content, facts)
 
     async def decode(self, request: Request) -> Response:
         """Decode with other thresholds; answers the labels."""
@@ -183,22 +183,18 @@ class Server:
         """Answer the label image as a TIFF file."""
         picture = self._picture(request)
         content = await run_in_threadpool(_saved, picture)
-        return _download(content, f"{picture.stem}_masks.tif", "image/tiff")
+        return download(content, f"{picture.stem}_masks.tif", "image/tiff")
 
     async def table_file(self, request: Request) -> Response:
         """Answer the whole table as a CSV file."""
         picture = self._picture(request)
         content = await run_in_threadpool(csv_file, await run_in_threadpool(picture.table))
-        return _download(content, f"{picture.stem}_cells.csv", "text/csv; charset=utf-8")
+        return download(content, f"{picture.stem}_cells.csv", "text/csv; charset=utf-8")
 
-    async def _open(self, path: Path, without_folder: Callable[[str], str]) -> Response:
-        try:
-            picture = await run_in_threadpool(read_picture, path, self._limits)
-        except RefusalError:
-            raise
-        except Exception as error:
-            status, words = explain(error)
-            raise RefusalError(status, without_folder(words)) from error
+    def _read(self, path: Path) -> Picture:
+        return read_picture(path, self._limits)
+
+    def _opened(self, picture: Picture) -> Response:
         self._pictures.add(picture)
         return JSONResponse(picture.description())
 
@@ -208,12 +204,7 @@ class Server:
         """Change the cells of an image, and answer its labels."""
         picture = self._picture(request)
         content, facts = await run_in_threadpool(_changed, picture, change, revision)
-        return _binary(content, facts)
-
-    def _folder(self) -> Folder:
-        if self._page.folder is None:
-            raise RefusalError(404, "this page has no folder: start it with seamwise app FOLDER")
-        return self._page.folder
+        return binary(content, facts)
 
     def _picture(self, request: Request) -> Picture:
         return self._pictures.find(request.path_params["picture"])
@@ -270,13 +261,3 @@ def _check_channel(picture: Picture, channel: int) -> None:
 
 def _is_number_of_cell(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST_NUMBER
-
-
-def _binary(content: bytes, facts: dict[str, Any]) -> Response:
-    headers = {STATE: json.dumps(facts)}  # ASCII, as a header must be
-    return Response(content, media_type="application/octet-stream", headers=headers)
-
-
-def _download(content: bytes, name: str, kind: str) -> Response:
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-    return Response(content, media_type=kind, headers=headers)

@@ -35,6 +35,7 @@ function withJson(fields) {
   };
 }
 
+const named = (name) => `name=${encodeURIComponent(name)}`;
 const json = async (path, options) => (await ask(path, options)).json();
 
 // pixels in 8, 16 or 32 bits, and what describes them
@@ -45,10 +46,13 @@ async function pixels(path, options) {
   return { facts, pixels: new Kind(await answer.arrayBuffer()) };
 }
 
+// a picture to draw
+const bitmap = async (path) => createImageBitmap(await (await ask(path)).blob());
+
 export const start = () => json("start");
 export const listFolder = (place) => json(`folder?place=${encodeURIComponent(place)}`);
 export const upload = (file) =>
-  json(`uploads?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+  json(`uploads?${named(file.name)}`, { method: "POST", body: file });
 export const openFromFolder = (place) => json("pictures", withJson({ place }));
 export const picture = (key) => json(`pictures/${key}`);
 export const close = (key) => json(`pictures/${key}`, { method: "DELETE" });
@@ -63,3 +67,29 @@ export const edit = (key, action, revision, cells) =>
 export const table = (key) => json(`pictures/${key}/table`);
 export const labelsFile = (key) => `api/pictures/${key}/labels.tif`;
 export const tableFile = (key) => `api/pictures/${key}/cells.csv`;
+
+const burstPath = (key) => `bursts/${key}`;
+const framePath = (key, number) => `bursts/${key}/frames/${number}`;
+export const openBurst = () => json("bursts", { method: "POST" });
+export const burst = (key) => json(burstPath(key));
+export const closeBurst = (key) => json(burstPath(key), { method: "DELETE" });
+export const dropFrame = (key, file) =>
+  json(`bursts/${key}/frames?${named(file.name)}`, { method: "POST", body: file });
+export const takeFrame = (key, place) => json(`bursts/${key}/places`, withJson({ place }));
+export const removeFrame = (key, number) => json(framePath(key, number), { method: "DELETE" });
+export const smallFrame = (key, number) => `api/${framePath(key, number)}/small.jpg`;
+export const frame = (key, number) => bitmap(`${framePath(key, number)}/shown.jpg`);
+export const fuse = (key, fields) => json(`bursts/${key}/fuse`, withJson(fields));
+export const fused = (key) => bitmap(`bursts/${key}/shown.jpg`);
+export const depth = (key) => bitmap(`bursts/${key}/depth.png`);
+export const fusedFile = (key, suffix) => `api/bursts/${key}/picture${suffix}`;
+export const depthFile = (key) => `api/bursts/${key}/depth.png`;
+
+const labelsPath = (key) => `labels/${key}`;
+export const dropLabels = (file) =>
+  json(`labels?${named(file.name)}`, { method: "POST", body: file });
+export const takeLabels = (place) => json("labels/places", withJson({ place }));
+export const labelSet = (key) => json(labelsPath(key));
+export const closeLabels = (key) => json(labelsPath(key), { method: "DELETE" });
+export const labelPixels = (key) => pixels(`${labelsPath(key)}/pixels`);
+export const compare = (fields) => json("comparisons", withJson(fields));

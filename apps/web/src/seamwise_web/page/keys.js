@@ -9,27 +9,36 @@ const KEYS = {
   n: "next",
   p: "previous",
   m: "merge",
+  b: "compare",
+  f: "fused",
+  d: "depth",
   Delete: "delete",
   Backspace: "delete",
   Escape: "none",
   "?": "help",
 };
 const ON_IMAGE = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
-const ON_TABLE = { ArrowUp: "previous", ArrowDown: "next" };
+const ON_LIST = {
+  ArrowUp: "previous",
+  ArrowLeft: "previous",
+  ArrowDown: "next",
+  ArrowRight: "next",
+};
 
 const isField = (target) => target.matches("select, textarea, input:not([type=range])");
 
-export function listenForKeys(stage, table, act) {
+// `stages` are moved by arrow keys; in `list`, if there is one, they lead from item to item.
+export function listenForKeys(stages, list, act) {
   addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;
-    const action = actionOf(event, stage, table);
+    const action = actionOf(event, stages, list);
     if (!action) return;
     event.preventDefault();
     act(action);
   });
 }
 
-function actionOf(event, stage, table) {
+function actionOf(event, stages, list) {
   const { key, target } = event;
   if (event.ctrlKey || event.metaKey) {
     const letter = key.toLowerCase();
@@ -37,7 +46,7 @@ function actionOf(event, stage, table) {
     return letter === "z" ? "undo" : null;
   }
   if (event.altKey || isField(target)) return null;
-  if (target === stage && ON_IMAGE[key]) return ON_IMAGE[key];
-  if (table.contains(target) && ON_TABLE[key]) return ON_TABLE[key];
+  if (stages.includes(target) && ON_IMAGE[key]) return ON_IMAGE[key];
+  if (list?.contains(target) && ON_LIST[key]) return ON_LIST[key];
   return KEYS[key.length === 1 ? key.toLowerCase() : key] ?? null;
 }

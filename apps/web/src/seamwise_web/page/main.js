@@ -1,42 +1,26 @@
 // The page: what is open, what is chosen, and what happens on a click or a key.
 
 import * as api from "./api.js";
+import { Contrast } from "./contrast.js";
+import * as desk from "./desk.js";
+import { attempt, busy, complain, element, idle } from "./desk.js";
 import { listenForKeys } from "./keys.js";
 import { Opening } from "./opening.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
 import { View } from "./view.js";
 
-const PAUSE = 150; // milliseconds between two questions about the work
 const REST = 250; // milliseconds without a change until the table is measured
 
-const element = (id) => document.getElementById(id);
 const state = { picture: null, cells: null, job: null, turn: null, chosen: new Set(), last: 0 };
 const view = new View(element("stage"), element("base"), element("overlay"), choose);
 const table = new CellTable(element("table"), element("heads"), element("rows"), chooseRow);
+const contrast = new Contrast(element("low"), element("high"), (...ends) => view.setContrast(...ends));
 const decodeSoon = latest(decode);
 const sliders = new Sliders(element("sliders"), (values) => decodeSoon(state.picture.picture, values));
 const changeInTurn = inTurn(change);
 let start = null;
 let measuring = 0;
-
-// --- messages
-
-function complain(words) {
-  element("message-words").textContent = words;
-  element("message").hidden = !words;
-}
-
-// Do something that may fail, and show why it did, if that still matters.
-async function attempt(action, isWanted = () => true) {
-  try {
-    return await action();
-  } catch (error) {
-    if (isWanted()) complain(error.message);
-    if (error.status === undefined) console.error(error);
-    return null;
-  }
-}
 
 // --- opening
 
@@ -49,9 +33,14 @@ async function open(send) {
   if (!picture) return;
   const before = state.picture;
   if (before) api.close(before.picture).catch(() => {});
-  history.replaceState(null, "", `#${picture.picture}`);
+  desk.remember(picture.picture);
   await show(picture);
   if (!picture.has_cells) await find();
+}
+
+function openFiles(files) {
+  if (files.length === 1) open(() => api.upload(files[0]));
+  else complain(`The page opens one image at a time: drop one of the ${files.length}.`);
 }
 
 // Whether an image is the one on the page: what was asked for another one comes too late.
@@ -96,35 +85,22 @@ async function showChannel() {
   if (!answer || !isWanted()) return;
   const { pixels, facts } = answer;
   view.setChannel(pixels, facts.bits);
-  const most = Math.max(2 ** facts.bits - 1, facts.high);
-  for (const [id, value] of [["low", facts.low], ["high", facts.high]]) {
-    // a logarithm, since the interesting part of 16 bits is often at the dark end
-    const input = element(id);
-    input.min = 0;
-    input.max = Math.log2(most + 1);
-    input.step = "any";
-    input.value = Math.log2(value + 1);
-  }
-  setContrast();
-}
-
-function setContrast() {
-  const value = (id) => 2 ** Number(element(id).value) - 1;
-  view.setContrast(value("low"), value("high"));
+  contrast.show(facts);
 }
 
 // After a reload, the server still has what was open.
 async function restore() {
-  const key = location.hash.slice(1);
+  const { key, isAsked } = desk.recall("segment");
   if (!key) return;
   let picture;
   try {
     picture = await api.picture(key);
   } catch (error) {
-    history.replaceState(null, "", location.pathname);
-    complain(error.message);
+    desk.remember("");
+    if (isAsked) complain(error.message);
     return;
   }
+  desk.remember(key);
   await show(picture);
   if (picture.has_cells) await attempt(async () => takeLabels(key, await api.labels(key)));
   if (picture.job) await follow(picture.job);
@@ -145,45 +121,22 @@ async function find() {
   if (job) await follow(job.job);
 }
 
-// Show how far a work is, until it ends.
 async function follow(key) {
   const { picture } = state.picture;
   state.job = key;
   showParts();
-  for (;;) {
-    const job = await attempt(() => api.job(key));
-    if (state.job !== key || !isOpen(picture)) return; // another work has begun
-    if (!job || !["waiting", "running"].includes(job.state)) {
-      state.job = null;
-      idle();
-      if (job?.state === "failed") complain(job.error);
-      if (job?.state === "done") {
-        await attempt(async () => takeLabels(picture, await api.labels(picture)));
-      }
-      showParts();
-      return;
-    }
-    const waits = job.state === "waiting" && job.ahead > 0;
-    busy(waits ? `waiting for ${job.ahead} other` : job.stage, job.share);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  const job = await desk.follow(key, () => state.job === key && isOpen(picture));
+  if (state.job !== key || !isOpen(picture)) return; // another work has begun
+  state.job = null;
+  if (job?.state === "done") {
+    await attempt(async () => takeLabels(picture, await api.labels(picture)));
   }
+  showParts();
 }
 
 async function cancel() {
   const key = state.job;
   if (key) await attempt(() => api.cancel(key));
-}
-
-function busy(words, share = null) {
-  element("work").hidden = false;
-  element("cancel").hidden = !state.job;
-  element("stage-words").textContent = `${words}…`;
-  if (share === null) element("progress").removeAttribute("value");
-  else element("progress").value = share;
-}
-
-function idle() {
-  element("work").hidden = true;
 }
 
 // --- cells
@@ -336,7 +289,7 @@ const actions = {
 
 function act(action) {
   const needsImage = action !== "help";
-  if (needsImage && view.isEmpty) return;
+  if (!(action in actions) || (needsImage && view.isEmpty)) return; // a key of another door
   actions[action]();
 }
 
@@ -380,11 +333,8 @@ function listen() {
   element("cancel").addEventListener("click", cancel);
   element("find").addEventListener("click", find);
   element("diameter").addEventListener("keydown", ({ key }) => key === "Enter" && find());
-  element("message-close").addEventListener("click", () => complain(""));
   element("model").addEventListener("change", describeModel);
   element("channel").addEventListener("change", showChannel);
-  element("low").addEventListener("input", setContrast);
-  element("high").addEventListener("input", setContrast);
   element("defaults").addEventListener("click", () => {
     sliders.show(state.cells.defaults);
     decodeSoon(state.picture.picture, sliders.values());
@@ -395,9 +345,9 @@ function listen() {
   element("save-labels").addEventListener("click", () => {
     state.cells.unsaved = 0; // as the server counts it
   });
-  listenForKeys(element("stage"), element("table"), act);
+  listenForKeys([element("stage")], element("table"), act);
   addEventListener("beforeunload", (event) => {
-    if (state.cells?.unsaved) event.preventDefault();
+    if (state.cells?.unsaved && !desk.isAtDoor) event.preventDefault();
   });
 }
 
@@ -407,10 +357,8 @@ async function begin() {
   element("model").replaceChildren(...start.models.map(({ name }) => new Option(name, name)));
   describeModel();
   listen();
-  const ids = { folder: "folder", name: "folder-name", crumbs: "crumbs", entries: "entries" };
-  const names = { ...ids, note: "folder-note", file: "file", choose: "choose" };
-  const elements = Object.fromEntries(Object.entries(names).map(([k, id]) => [k, element(id)]));
-  new Opening(elements, start, open, complain);
+  desk.listenForDoors();
+  new Opening(desk.openingParts(), start, openFiles, (place) => open(() => api.openFromFolder(place)));
   await restore();
 }
 

@@ -1,14 +1,17 @@
 // How an image comes onto the page: dropped, chosen in a dialog, or from the folder.
 
 import * as api from "./api.js";
+import { attempt, byName, complain } from "./desk.js";
 
 export class Opening {
-  /* `open(send)` shows the picture that the promise of `send()` gives. */
-  constructor(elements, start, open, complain) {
+  /* `onFiles(files)` hears of what was dropped or chosen, `onPlace(place)` of an image of the
+     folder, `onList(places)` of the images that its list shows. */
+  constructor(elements, start, onFiles, onPlace, onList = () => {}) {
     this.elements = elements;
     this.start = start;
-    this.open = open;
-    this.complain = complain;
+    this.onFiles = onFiles;
+    this.onPlace = onPlace;
+    this.onList = onList;
     elements.file.accept = start.suffixes.join();
     elements.choose.addEventListener("click", () => elements.file.click());
     elements.file.addEventListener("change", () => {
@@ -38,37 +41,31 @@ export class Opening {
 
   send(files) {
     if (files.length === 0) return;
-    if (files.length > 1) {
-      this.complain(`The page opens one image at a time: drop one of the ${files.length}.`);
-      return;
-    }
-    const [file] = files;
     const largest = this.start.largest_upload;
-    if (file.size > largest) {
+    const tooLarge = files.find(({ size }) => size > largest);
+    if (tooLarge) {
       const limit = Math.floor(largest / 2 ** 20);
-      this.complain(`${file.name} is larger than ${limit} MiB: start the page with its folder.`);
+      complain(`${tooLarge.name} is larger than ${limit} MiB: start the page with its folder.`);
       return;
     }
-    this.open(() => api.upload(file));
+    this.onFiles(byName(files, ({ name }) => name));
   }
 
   async list(place) {
     const { folder, name, crumbs, entries, note } = this.elements;
-    try {
-      const listed = await api.listFolder(place);
-      folder.hidden = false;
-      name.textContent = this.start.folder;
-      note.textContent = listed.note || (isEmpty(listed) ? "No image of a kind that the page reads." : "");
-      crumbs.replaceChildren(...this.path(listed.place));
-      entries.replaceChildren(
-        ...listed.folders.map((one) => this.entry(`${one}/`, () => this.list(join(listed.place, one)))),
-        ...listed.images.map((one) =>
-          this.entry(one, () => this.open(() => api.openFromFolder(join(listed.place, one)))),
-        ),
-      );
-    } catch (error) {
-      this.complain(error.message);
-    }
+    const listed = await attempt(() => api.listFolder(place));
+    if (!listed) return;
+    folder.hidden = false;
+    name.textContent = this.start.folder;
+    note.textContent = listed.note || (isEmpty(listed) ? "No image of a kind that the page reads." : "");
+    crumbs.replaceChildren(...this.path(listed.place));
+    const folders = byName(listed.folders);
+    const places = byName(listed.images).map((one) => join(listed.place, one));
+    entries.replaceChildren(
+      ...folders.map((one) => this.entry(`${one}/`, () => this.list(join(listed.place, one)))),
+      ...places.map((one) => this.entry(one.split("/").at(-1), () => this.onPlace(one))),
+    );
+    this.onList(places);
   }
 
   path(place) {

@@ -12,7 +12,7 @@ export const COLOURS = [
 
 export const colourOf = (label) => COLOURS[label % COLOURS.length];
 
-const abgr = ([red, green, blue], alpha) =>
+export const ink = ([red, green, blue], alpha = 255) =>
   ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 // Grey of each value: low is black, high is white.
@@ -42,17 +42,29 @@ export function places(count, start, scale, length) {
   return numbers;
 }
 
+const WHITE = ink([255, 255, 255]);
+const VEIL = ink([0, 114, 178], 130); // seen on bright cells, too
+const HUES = COLOURS.map((colour) => ink(colour));
+
+// Colours of the cells 0 to `largest`, with those that are chosen in white.
+export function inksOf(largest, chosen = []) {
+  const lines = Uint32Array.from({ length: largest + 1 }, (_, label) => HUES[label % HUES.length]);
+  const fills = new Uint32Array(largest + 1);
+  for (const label of chosen) {
+    lines[label] = WHITE;
+    fills[label] = VEIL;
+  }
+  return { lines, fills };
+}
+
 /* Paint outlines on the screen, `width` pixels of it wide at any zoom, inside of the cells.
 
    A pixel belongs to the outline if a pixel of the screen that far away, up, down, left or right,
-   shows another label. */
-export function paintOutlines(target, labels, imageWidth, columns, rows, width, isChosen) {
+   shows another label. Cell i has an outline of the colour `lines[i]`, and `fills[i]` inside. */
+export function paintOutlines(target, labels, imageWidth, columns, rows, width, { lines, fills }) {
   target.fill(0);
   const across = columns.length;
   const down = rows.length;
-  const colours = COLOURS.map((colour) => abgr(colour, 255));
-  const white = abgr([255, 255, 255], 255);
-  const veil = abgr([0, 114, 178], 130); // seen on bright cells, too
   for (let y = 0; y < down; y += 1) {
     if (rows[y] < 0) continue;
     const row = rows[y] * imageWidth;
@@ -74,8 +86,7 @@ export function paintOutlines(target, labels, imageWidth, columns, rows, width, 
         labels[below + column] !== label ||
         labels[row + left] !== label ||
         labels[row + right] !== label;
-      if (isChosen[label]) target[y * across + x] = isEdge ? white : veil;
-      else if (isEdge) target[y * across + x] = colours[label % colours.length];
+      target[y * across + x] = isEdge ? lines[label] : fills[label];
     }
   }
 }

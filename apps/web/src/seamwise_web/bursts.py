@@ -1,0 +1,187 @@
+"""The bursts that are open in pages: `OpenBurst` and `Bursts`."""
+
+import secrets
+import tempfile
+from collections import OrderedDict
+from math import prod
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from seamwise.io import photo_info
+from seamwise_web.answers import RefusalError
+from seamwise_web.fused import Fused
+from seamwise_web.jobs import Job
+from seamwise_web.pictures import Limits
+
+
+class OpenBurst:
+    """Frames of one scene, and the picture that they were fused into.
+
+    Frames that are dropped lie in a temporary folder until the burst is closed, as each is read
+    several times. Those of the page's folder stay where they are.
+
+    Parameters
+    ----------
+    limits : Limits
+
+    Attributes
+    ----------
+    key : str
+    folder : Path
+        Of the frames that are dropped.
+    frames : list of Path
+    fused : Fused or None
+        The picture; None if the frames changed since.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.key = secrets.token_urlsafe(12)
+        self._limits = limits
+        self._scratch = tempfile.TemporaryDirectory(prefix="seamwise-", ignore_cleanup_errors=True)
+        self.folder = Path(self._scratch.name)
+        self.frames: list[Path] = []
+        self._sizes: list[tuple[int, int]] = []
+        self.fused: Fused | None = None
+        self.job: Job | None = None
+        self.lock = Lock()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is being fused."""
+        return self.job is not None and self.job.is_open
+
+    @property
+    def room(self) -> int:
+        """Bytes that may still be dropped."""
+        own = (path for path in self.frames if path.parent == self.folder)
+        return self._limits.burst_bytes - sum(path.stat().st_size for path in own)
+
+    def check_new(self, name: str) -> None:
+        """Refuse a frame before it comes.
+
+        Raises
+        ------
+        RefusalError
+            There are too many frames, or one of this name.
+        """
+        if self.is_busy:
+            raise RefusalError(409, "the frames are being fused: wait, or cancel")
+        most = self._limits.frames
+        if len(self.frames) >= most:
+            raise RefusalError(413, f"the page takes {most} frames: `seamwise fuse` takes more")
+        if name in (path.name for path in self.frames):
+            raise RefusalError(409, f"{name} is already a frame of this burst")
+
+    def add(self, path: Path) -> None:
+        """Add a frame, of which the header is read.
+
+        Raises
+        ------
+        ValueError, OSError
+            The file is not a photograph.
+        RefusalError
+            It is too large.
+        """
+        height, width = photo_info(path).shape[:2]
+        if prod((height, width)) > self._limits.frame_pixels:
+            most = self._limits.frame_pixels // 1_000_000
+            raise RefusalError(
+                413, f"{path.name} has more than {most} million pixels: `seamwise fuse` takes it"
+            )
+        self.frames.append(path)
+        self._sizes.append((width, height))
+        self.fused = None
+
+    def remove(self, number: int) -> None:
+        """Remove a frame; one that was dropped is deleted."""
+        self.check_number(number)
+        if self.is_busy:
+            raise RefusalError(409, "the frames are being fused: wait, or cancel")
+        path = self.frames.pop(number)
+        del self._sizes[number]
+        self.fused = None
+        if path.parent == self.folder:
+            path.unlink(missing_ok=True)
+
+    def check_number(self, number: int) -> None:
+        """Raise RefusalError if no frame has this number."""
+        if number >= len(self.frames):
+            raise RefusalError(404, f"the burst has no frame {number}: choose another")
+
+    def picture(self) -> Fused:
+        """Return the fused picture.
+
+        Raises
+        ------
+        RefusalError
+            The frames were not fused yet.
+        """
+        if self.fused is None:
+            raise RefusalError(409, "these frames were not fused yet: fuse them")
+        return self.fused
+
+    def close(self) -> None:
+        """Cancel the work and delete the frames that were dropped."""
+        if self.job is not None:
+            self.job.cancel()
+        self._scratch.cleanup()
+
+    def description(self) -> dict[str, Any]:
+        """Return what the page shows of the burst."""
+        names = [path.name for path in self.frames]
+        sizes = zip(names, self._sizes, strict=True)
+        return {
+            "burst": self.key,
+            "frames": [{"name": name, "width": w, "height": h} for name, (w, h) in sizes],
+            "job": self.job.key if self.job is not None and self.is_busy else None,
+            "fused": None if self.fused is None else self.fused.description(),
+        }
+
+
+class Bursts:
+    """The open bursts; the oldest that is not being fused is closed when there are too many."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._bursts: OrderedDict[str, OpenBurst] = OrderedDict()
+
+    def open(self) -> OpenBurst:
+        """Return a new burst without frames.
+
+        Raises
+        ------
+        RefusalError
+            Too many bursts are being fused.
+        """
+        if len(self._bursts) >= self._limits.bursts:
+            idle = [key for key, burst in self._bursts.items() if not burst.is_busy]
+            if not idle:
+                raise RefusalError(409, "too many bursts are being fused: wait for one of them")
+            self.close(idle[0])
+        burst = OpenBurst(self._limits)
+        self._bursts[burst.key] = burst
+        return burst
+
+    def find(self, key: str) -> OpenBurst:
+        """Return a burst by its key.
+
+        Raises
+        ------
+        RefusalError
+            It is not open.
+        """
+        if key not in self._bursts:
+            raise RefusalError(404, "this burst was closed: drop its frames again")
+        self._bursts.move_to_end(key)
+        return self._bursts[key]
+
+    def close(self, key: str) -> None:
+        """Forget a burst."""
+        if key in self._bursts:
+            self._bursts.pop(key).close()
+
+    def close_all(self) -> None:
+        """Forget all bursts."""
+        for key in list(self._bursts):
+            self.close(key)

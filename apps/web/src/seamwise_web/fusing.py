@@ -1,0 +1,74 @@
+"""The work that fuses an open burst: `fuse_open`; the methods that the page offers: `METHODS`."""
+
+from collections.abc import Callable
+
+from seamwise.engine import StageProgress, free_memory
+from seamwise.fusion import FuseOptions, fuse_burst, memory_estimate
+from seamwise.io import photo_info
+from seamwise_web.answers import RefusalError
+from seamwise_web.bursts import OpenBurst
+from seamwise_web.fused import Fused, without_folders
+from seamwise_web.jobs import Job
+
+_WORDS = {
+    "auto": "The network focus-burst for three frames and more, focus-seg for two.",
+    "focus-burst": "A network scores each frame against all others.",
+    "focus-seg": "A network decides which of two frames is sharp, frame after frame.",
+    "gff": "Guided-filter fusion. Without a network.",
+    "laplacian": "Laplacian pyramid: the largest detail wins. Fast, and keeps noise.",
+    "dct-cv": "Variance of blocks, with neighbours that agree. Fast.",
+    "cnn": "Liu's network for patches. Slow.",
+}
+METHODS = [{"name": name, "words": words} for name, words in _WORDS.items()]
+"""What the page offers, with a line for each."""
+
+_STAGES = {
+    "align": "aligning",
+    "brightness": "matching brightness",
+    "moving": "looking for what moves",
+    "fuse": "fusing",
+}
+
+
+def options_of(method: object, *, align: object, moving: object) -> FuseOptions:
+    """Return the options that the page chose; all others are those of `seamwise fuse`.
+
+    Raises
+    ------
+    RefusalError
+        The page has no such method, or a switch is not on or off.
+    """
+    if not isinstance(method, str) or method not in _WORDS:
+        raise RefusalError(400, f"the page has no method {method!r}: choose one of the list")
+    if not isinstance(align, bool) or not isinstance(moving, bool):
+        raise RefusalError(400, "align and moving must be true or false")
+    return FuseOptions(model=method, align=align, moving=moving)
+
+
+def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:
+    """Return the work that fuses a burst, which gets the picture when all is done."""
+    paths = tuple(burst.frames)
+
+    def report(job: Job, step: StageProgress) -> None:
+        job.begin(_STAGES.get(step.stage, step.stage), step.done / step.total)
+
+    def work(job: Job) -> None:
+        job.begin("reading the frames")
+        shape = photo_info(paths[0]).shape
+        needed = memory_estimate(shape, options.of_burst(len(paths)), count=len(paths))
+        if needed > free_memory():
+            raise ValueError(
+                f"fusing frames of this size takes about {needed / 1e9:.1f} GB of memory, and "
+                f"{free_memory() / 1e9:.1f} GB are free: close other programs"
+            )
+        try:
+            fusion = fuse_burst(paths, options, report=lambda step: report(job, step))
+        except (ValueError, TypeError, OSError) as error:
+            raise ValueError(without_folders(str(error), paths)) from error
+
+        def keep() -> None:
+            burst.fused = Fused(paths, fusion, str(options.of_burst(len(paths)).model))
+
+        job.finish(keep)
+
+    return work

@@ -1,0 +1,347 @@
+// The Fuse door: frames come in, and become one picture.
+
+import * as api from "./api.js";
+import * as desk from "./desk.js";
+import { attempt, busy, complain, element, idle } from "./desk.js";
+import { listenForKeys } from "./keys.js";
+import { Lightbox } from "./lightbox.js";
+import { Opening } from "./opening.js";
+
+const FORMATS = [
+  [".jpg", "JPEG"],
+  [".png", "PNG, every pixel"],
+  [".tif", "TIFF, every pixel"],
+];
+
+const state = { burst: null, job: null, chosen: 0, isAdding: false, isSending: false };
+const lightbox = new Lightbox(element("stage"), element("base"), element("divider"));
+let start = null;
+
+const isOpen = (key) => state.burst?.burst === key;
+
+// --- frames
+
+// Add frames, each by a function that sends it; a new burst is fused at once.
+async function addFrames(senders) {
+  if (state.isSending) return;
+  complain("");
+  const isNew = !state.isAdding || !state.burst;
+  state.isSending = true;
+  const burst = await attempt(() => send(senders, isNew));
+  state.isSending = false;
+  state.isAdding = false;
+  idle();
+  if (!burst) return;
+  const shown = show(burst);
+  if (isNew && burst.frames.length > 1) await fuse(); // while the frames are read for the page
+  await shown;
+}
+
+// Send frames; those of a new burst are forgotten together if one is refused.
+async function send(senders, isNew) {
+  let burst = isNew ? await api.openBurst() : state.burst;
+  try {
+    for (const [number, sendOne] of senders.entries()) {
+      busy(`frame ${number + 1} of ${senders.length}`, number / senders.length);
+      burst = await sendOne(burst.burst);
+    }
+  } catch (error) {
+    if (isNew) await api.closeBurst(burst.burst).catch(() => {});
+    else await show(burst);
+    throw error;
+  }
+  if (isNew && state.burst) api.closeBurst(state.burst.burst).catch(() => {});
+  return burst;
+}
+
+async function show(burst) {
+  const isNew = !isOpen(burst.burst);
+  state.burst = burst;
+  if (isNew) {
+    state.chosen = 0;
+    lightbox.clear();
+    desk.remember(burst.burst);
+  }
+  state.chosen = Math.min(state.chosen, Math.max(burst.frames.length - 1, 0));
+  showWelcome(burst.frames.length === 0);
+  showStrip();
+  showParts();
+  await showPictures();
+}
+
+function showStrip() {
+  const { burst, frames } = state.burst;
+  element("strip").hidden = frames.length === 0;
+  const items = frames.map(({ name }, number) => {
+    const item = document.createElement("button");
+    item.type = "button";
+    item.setAttribute("role", "option");
+    item.title = name;
+    const small = document.createElement("img");
+    small.src = `${api.smallFrame(burst, number)}?${encodeURIComponent(name)}`;
+    small.alt = "";
+    const words = document.createElement("span");
+    words.textContent = name;
+    item.append(small, words);
+    item.addEventListener("click", () => choose(number));
+    return item;
+  });
+  element("strip").replaceChildren(...items);
+  markChosen();
+}
+
+function markChosen() {
+  for (const [number, item] of [...element("strip").children].entries()) {
+    item.setAttribute("aria-selected", number === state.chosen);
+    if (number === state.chosen) item.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+}
+
+async function choose(number) {
+  state.chosen = number;
+  markChosen();
+  showParts();
+  await showFrame();
+}
+
+function step(by) {
+  const count = state.burst.frames.length;
+  return choose((state.chosen + by + count) % count);
+}
+
+async function removeChosen() {
+  if (state.job || state.burst.frames.length === 0) return;
+  const { burst } = state.burst;
+  const changed = await attempt(() => api.removeFrame(burst, state.chosen));
+  if (changed) await show(changed);
+}
+
+// --- pictures
+
+async function showPictures() {
+  const { burst, fused, frames } = state.burst;
+  lightbox.set("fused", null);
+  lightbox.set("depth", null);
+  const size = fused ?? frames[state.chosen];
+  if (!size) return lightbox.clear();
+  lightbox.open(size.width, size.height);
+  const frame = showFrame();
+  if (fused) {
+    const [picture, depth] = await Promise.all(
+      [api.fused, api.depth].map((ask) => attempt(() => ask(burst), () => isOpen(burst))),
+    );
+    if (!isOpen(burst) || state.burst.fused !== fused) return;
+    lightbox.set("fused", picture);
+    lightbox.set("depth", depth);
+  }
+  await frame;
+}
+
+async function showFrame() {
+  const { burst, frames, fused } = state.burst;
+  const number = state.chosen;
+  const isWanted = () => isOpen(burst) && state.chosen === number && state.burst.fused === fused;
+  const frame = await attempt(() => api.frame(burst, number), isWanted);
+  if (!frame || !isWanted()) return;
+  if (!fused) lightbox.open(frames[number].width, frames[number].height);
+  lightbox.set("frame", frame);
+}
+
+// --- fusing
+
+async function fuse() {
+  if (!state.burst) return;
+  complain("");
+  const { burst } = state.burst;
+  const fields = {
+    method: element("method").value,
+    align: element("align").checked,
+    moving: element("moving").checked,
+  };
+  const job = await attempt(() => api.fuse(burst, fields));
+  if (job) await follow(job.job);
+}
+
+async function follow(key) {
+  const { burst } = state.burst;
+  state.job = key;
+  showParts();
+  const isWanted = () => state.job === key && isOpen(burst);
+  const job = await desk.follow(key, isWanted);
+  if (!isWanted()) return; // another work has begun
+  state.job = null;
+  if (job?.state === "done") {
+    const changed = await attempt(() => api.burst(burst));
+    if (changed) await show(changed);
+  }
+  showParts();
+}
+
+async function cancel() {
+  if (state.job) await attempt(() => api.cancel(state.job));
+}
+
+// --- parts of the page
+
+function setMode(mode) {
+  lightbox.setMode(mode);
+  for (const one of document.querySelectorAll("[data-mode]")) {
+    one.setAttribute("aria-pressed", one.dataset.mode === mode);
+  }
+  showParts();
+}
+
+function showWelcome(isShown) {
+  element("welcome").hidden = !isShown;
+  element("back").hidden = !state.burst || state.burst.frames.length === 0;
+}
+
+function showParts() {
+  const { burst, frames = [], fused = null } = state.burst ?? {};
+  const isBusy = state.job !== null;
+  const chosen = frames[state.chosen];
+  element("tools").hidden = frames.length === 0;
+  element("add").disabled = isBusy || !start;
+  element("remove").disabled = isBusy || frames.length === 0;
+  element("fuse").disabled = isBusy || frames.length < 2;
+  for (const one of document.querySelectorAll("[data-mode]")) one.disabled = !fused;
+  element("facts").textContent = facts(frames);
+  element("name").textContent = fused ? `${fused.name} · ${fused.width} × ${fused.height}` : "";
+  document.title = fused ? `${fused.name} · seamwise` : "Fuse · seamwise";
+  const isCompared = fused !== null && lightbox.mode === "compare";
+  element("left-tag").hidden = !chosen || (fused && !isCompared);
+  element("left-tag").textContent = chosen?.name ?? "";
+  element("right-tag").hidden = !fused;
+  element("right-tag").textContent =
+    lightbox.mode === "depth" ? `dark: ${frames[0]?.name}, bright: ${frames.at(-1)?.name}` : "fused";
+  element("saving").hidden = !fused;
+  showNotes(fused?.notes ?? []);
+  if (!fused) return;
+  showFormats(fused);
+  element("save").href = api.fusedFile(burst, element("format").value);
+  element("save-depth").href = api.depthFile(burst);
+}
+
+function facts(frames) {
+  if (frames.length === 0) return "";
+  const [{ width, height }] = frames;
+  return `${frames.length} of ${width} × ${height}`;
+}
+
+function showNotes(notes) {
+  const lines = notes.map((note) => {
+    const line = document.createElement("p");
+    line.className = "caution";
+    line.textContent = note;
+    return line;
+  });
+  element("notes").replaceChildren(...lines);
+}
+
+// Formats that can hold the picture; the first choice is that of the frames.
+function showFormats({ suffix, bits }) {
+  const formats = FORMATS.filter(([one]) => bits === 8 || one !== ".jpg");
+  const select = element("format");
+  if (select.dataset.bits !== String(bits)) {
+    select.replaceChildren(...formats.map(([value, words]) => new Option(words, value)));
+    select.dataset.bits = bits;
+    const same = { ".jpeg": ".jpg", ".tiff": ".tif" }[suffix] ?? suffix;
+    if (formats.some(([one]) => one === same)) select.value = same;
+  }
+  element("keeps").textContent =
+    `${bits} bits a colour, with the camera's notes (EXIF) and the colour profile of the first frame.`;
+}
+
+function describeMethod() {
+  const { name } = start.methods[element("method").selectedIndex];
+  element("method-words").textContent = start.methods.find((one) => one.name === name).words;
+}
+
+// --- buttons and keys
+
+const actions = {
+  "zoom-in": () => lightbox.zoom(1.5),
+  "zoom-out": () => lightbox.zoom(1 / 1.5),
+  fit: () => lightbox.fit(),
+  left: () => lightbox.pan(60, 0),
+  right: () => lightbox.pan(-60, 0),
+  up: () => lightbox.pan(0, 60),
+  down: () => lightbox.pan(0, -60),
+  compare: () => state.burst.fused && setMode("compare"),
+  fused: () => state.burst.fused && setMode("fused"),
+  depth: () => state.burst.fused && setMode("depth"),
+  next: () => step(1),
+  previous: () => step(-1),
+  delete: removeChosen,
+  none: () => showWelcome(false),
+  help: () => element("keys").showModal(),
+};
+
+function act(action) {
+  if (!(action in actions) || (action !== "help" && lightbox.isEmpty)) return;
+  actions[action]();
+}
+
+function listen() {
+  element("open").addEventListener("click", () => {
+    state.isAdding = false;
+    showWelcome(element("welcome").hidden);
+  });
+  element("add").addEventListener("click", () => {
+    state.isAdding = state.burst !== null;
+    showWelcome(true);
+  });
+  element("back").addEventListener("click", () => showWelcome(false));
+  element("help").addEventListener("click", () => act("help"));
+  element("remove").addEventListener("click", removeChosen);
+  element("fuse").addEventListener("click", fuse);
+  element("cancel").addEventListener("click", cancel);
+  element("method").addEventListener("change", describeMethod);
+  element("format").addEventListener("change", showParts);
+  for (const one of document.querySelectorAll("[data-action]")) {
+    one.addEventListener("click", () => act(one.dataset.action));
+  }
+  listenForKeys([element("stage")], element("strip"), act);
+  desk.listenForDoors();
+}
+
+function offerAll(places) {
+  element("all-row").hidden = places.length < 2;
+  element("all").textContent = `Take all ${places.length} images of this folder`;
+  element("all").onclick = () => addFrames(places.map((place) => (key) => api.takeFrame(key, place)));
+}
+
+// An image of the folder is added to the burst: alone it would be none.
+function takeOne(place) {
+  state.isAdding = state.burst !== null;
+  return addFrames([(key) => api.takeFrame(key, place)]);
+}
+
+async function restore() {
+  const { key, isAsked } = desk.recall("fuse");
+  if (!key) return;
+  let burst;
+  try {
+    burst = await api.burst(key);
+  } catch (error) {
+    desk.remember("");
+    if (isAsked) complain(error.message);
+    return;
+  }
+  await show(burst);
+  if (burst.job) await follow(burst.job);
+}
+
+async function begin() {
+  start = await attempt(api.start);
+  if (!start) return;
+  element("method").replaceChildren(...start.methods.map(({ name }) => new Option(name, name)));
+  describeMethod();
+  listen();
+  const addFiles = (files) => addFrames(files.map((file) => (key) => api.dropFrame(key, file)));
+  new Opening(desk.openingParts(), start, addFiles, takeOne, offerAll);
+  showParts();
+  await restore();
+}
+
+begin();
