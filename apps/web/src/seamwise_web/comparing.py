@@ -1,13 +1,13 @@
 """Two label images of one field against each other: `compare`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import bounding_boxes
-from seamwise.metrics import CellErrors, cell_errors, match_many
+from seamwise.metrics import CellErrors, Matching, cell_errors, match_many
 from seamwise_web.answers import RefusalError
 from seamwise_web.label_sets import LabelSet
 
@@ -44,21 +44,28 @@ def compare(true: LabelSet, pred: LabelSet, iou: float) -> dict[str, Any]:
         raise RefusalError(400, f"{pred.name} has negative labels, as true ones alone may have")
     errors = cell_errors(true.labels, pred.labels, iou=iou)
     scores = match_many(true.labels, pred.labels)
-    of_side = {"true": true, "pred": pred}
-    steps = [step for side in _STEPS for step in _steps(errors, side, of_side[side])]
+    steps = [*_steps(errors, "true", true), *_steps(errors, "pred", pred)]
     return {
-        "scores": [
-            {"iou": one.iou, "ap": one.accuracy, "f1": one.f1, "pq": one.panoptic_quality}
-            for one in scores
-        ],
+        "scores": [_row(one) for one in scores],
         "mean_ap": float(np.mean([one.accuracy for one in scores])),
         "counts": {**errors.counts(), "true": len(true.ids) - 1, "pred": len(pred.ids) - 1},
-        "kinds": {
-            side: {kind: getattr(errors, kind).tolist() for kind in kinds}
-            for side, kinds in _KINDS.items()
-        },
+        "kinds": {side: _cells_of(errors, kinds) for side, kinds in _KINDS.items()},
         "errors": sorted(steps, key=lambda step: step["box"][:2]),
     }
+
+
+def _row(matching: Matching) -> dict[str, float]:
+    """What the page shows of the scores at an IoU."""
+    return {
+        "iou": matching.iou,
+        "ap": matching.accuracy,
+        "f1": matching.f1,
+        "pq": matching.panoptic_quality,
+    }
+
+
+def _cells_of(errors: CellErrors, kinds: Sequence[str]) -> dict[str, list[int]]:
+    return {kind: getattr(errors, kind).tolist() for kind in kinds}
 
 
 def _steps(errors: CellErrors, side: str, labels: LabelSet) -> Iterator[dict[str, Any]]:
