@@ -1,0 +1,77 @@
+"""Measurements of labels as a table for napari: `measure_labels`, `features_of`. Needs no Qt."""
+
+from collections.abc import Sequence
+from itertools import chain, count
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from seamwise.measure import MeasureOptions, Table, joined, measure
+
+STACK, PLANES = "one stack", "each plane by itself"
+
+
+def measure_labels(
+    channels: Sequence[tuple[str, NDArray[Any]]],
+    labels: NDArray[Any],
+    options: MeasureOptions,
+    *,
+    spacing: tuple[float, ...] | None,
+    by_plane: bool = False,
+) -> Table:
+    """Measure the cells of labels in channels of the same shape.
+
+    Parameters
+    ----------
+    channels : sequence of (name, pixels)
+    labels : (Y, X) or (Z, Y, X) integer array
+    options : MeasureOptions
+        Without names.
+    spacing : tuple of float or None
+        Micrometres along each axis of the labels.
+    by_plane : bool
+        The planes are images of their own, such as time points: the table has a column ``plane``.
+
+    Raises
+    ------
+    ValueError
+        Nothing is chosen, shapes differ, or what `measure` raises.
+    """
+    if not channels:
+        raise ValueError("choose at least one image")
+    for name, pixels in channels:
+        if pixels.shape != labels.shape:
+            raise ValueError(f"the image {name} has another size than the labels")
+    stack = np.stack([np.asarray(pixels) for _, pixels in channels])
+    if not by_plane or labels.ndim == 2:
+        return measure(stack, labels, options, spacing=spacing)
+    tables = []
+    for z, plane in enumerate(labels):
+        steps = None if spacing is None else spacing[1:]
+        table = measure(stack[:, z], plane, options, spacing=steps)
+        tables.append(Table({"plane": np.full(len(table), z), **table.columns}))
+    return joined(tables)
+
+
+def column_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of channels for columns, all different.
+
+    Examples
+    --------
+    >>> column_names(["DAPI", "red channel", "DAPI"])
+    ('DAPI', 'red_channel', 'DAPI_2')
+    """
+    columns: list[str] = []
+    for name in names:
+        plain = "_".join(name.split()) or "image"
+        numbered = (f"{plain}_{number}" for number in count(2))
+        columns.append(next(one for one in chain([plain], numbered) if one not in columns))
+    return tuple(columns)
+
+
+def features_of(table: Table) -> pd.DataFrame:
+    """Return a table for the features of a labels layer, whose column ``index`` is the label."""
+    columns = dict(table.columns)
+    return pd.DataFrame({"index": columns.pop("id"), **columns})
