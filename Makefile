@@ -43,10 +43,18 @@ cases: $(VENV)/.installed
 	.nnunet/bin/python tests/support/torchvision_operators.py
 	touch $@
 
+# napari and Qt; its widgets are tested on the screen of Xvfb
+.napari/.installed: apps/napari/pyproject.toml constraints.txt
+	python3 -m venv .napari
+	.napari/bin/pip install --quiet -c constraints.txt torch
+	.napari/bin/pip install --quiet -c constraints.txt -e . -e ./apps/napari pytest
+	.napari/bin/pip install --quiet "napari[pyqt6]"
+	touch $@
+
 # what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form.
 # It takes hours and goes on after a failure; benchmarks/nightly.log has a line for each command.
-nightly: lint .core/bin/python .nnunet/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
+nightly: lint .core/bin/python .napari/.installed .nnunet/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser,notebook]"
 	DATA="$(DATA)" $(BIN)/python .ci/nightly
 
 benchmark: $(VENV)/.installed-dev

@@ -30,7 +30,7 @@ PAGES = {
 
 LINK = re.compile(r"\]\((?!\w+:)([^)\s#]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
-LANGUAGES = {".py": "python", ".toml": "toml"}
+LANGUAGES = {".py": "python", ".toml": "toml", ".groovy": "groovy", ".ijm": "java"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

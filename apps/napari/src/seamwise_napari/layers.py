@@ -30,12 +30,12 @@ class Layer(Protocol):
 def pixels_of(layer: Any, colour: str = COLOURS[0]) -> NDArray[Any]:
     """Return the pixels of an image layer, without computing lazy ones: the finest level, one
     channel of a colour image."""
-    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    return data[..., COLOURS.index(colour)] if getattr(layer, "rgb", False) else data
+    pixels: NDArray[Any] = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    return pixels[..., COLOURS.index(colour)] if getattr(layer, "rgb", False) else pixels
 
 
 def spacing_of(layer: Layer, ndim: int) -> tuple[float, ...] | None:
-    """Return the size of a pixel in micrometres along the last axes; None if a unit is no length.
+    """Return the size of a pixel in micrometres along the last axes; None if they have other units.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def spacing_of_text(text: str, ndim: int) -> tuple[float, ...] | None:
     Raises
     ------
     ValueError
-        It is no pixel size.
+        It says something else.
 
     Examples
     --------

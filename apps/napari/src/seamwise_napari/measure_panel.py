@@ -19,7 +19,7 @@ class MeasurePanel(Panel):
     """Measure each cell: a table in the features of the labels layer, and as CSV."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        self.labels = layer_choice(Labels, "Cells")
+        self.cells = layer_choice(Labels, "Cells")
         self.images = Select(choices=lambda _: self._images(), label="Intensities of")
         self.planes = ComboBox(choices=[STACK, PLANES], label="Planes")
         self.shape = CheckBox(text="perimeter, hull, solidity (slow)", label="", value=False)
@@ -30,12 +30,12 @@ class MeasurePanel(Panel):
         self.table: Table | None = None
         self.viewer = napari_viewer
         fields = [
-            *(self.labels, self.images, self.planes, self.shape, self.inner, self.measure),
+            *(self.cells, self.images, self.planes, self.shape, self.inner, self.measure),
             *(self.file, self.save),
         ]
         super().__init__(napari_viewer, fields)
         self.images.native.setMaximumHeight(90)
-        self.labels.changed.connect(self._refresh)
+        self.cells.changed.connect(self._refresh)
         self._refresh()
 
     def reset_choices(self, *_: Any) -> None:
@@ -45,7 +45,7 @@ class MeasurePanel(Panel):
 
     def _images(self) -> list[str]:
         """Names of the image layers that have the size of the labels."""
-        layer = self.labels.value
+        layer = self.cells.value
         return [
             image.name
             for image in self.viewer.layers
@@ -60,12 +60,12 @@ class MeasurePanel(Panel):
         self.images.reset_choices()
         names = self._images()
         self.images.value = [name for name in names if name in chosen] or names
-        layer = self.labels.value
+        layer = self.cells.value
         self.planes.visible = layer is not None and layer.ndim == 3
 
     def _measure(self) -> None:
         """Measure the cells, in a thread."""
-        layer = self.labels.value
+        layer = self.cells.value
         if layer is None:
             self.say("Find cells first, or open labels.", "warning")
             return

@@ -40,6 +40,7 @@ class SegmentPanel(Panel):
             value=0,
             tooltip="Usual diameter of the cells in pixels. 0: as the model knows them.",
         )
+        self.diameter.native.setSpecialValueText("as the model knows")
         self.spacing = LineEdit(label="Pixel size, µm")
         self.spacing.tooltip = "(z,) y, x in micrometres. Empty: what the layer says."
         self.tuned = CheckBox(text="with the thresholds of Tune", label="", value=False)

@@ -84,7 +84,7 @@ class Shelf:
         Raises
         ------
         ValueError, OSError
-            The file is no model for cells in images of one channel.
+            The file does not hold a model for cells in images of one channel.
         """
         path = path.resolve()
         info = describe_model(path)

@@ -30,7 +30,7 @@ _CURVE_WIDTH = 320  # pixels
 
 @dataclass
 class _Run:
-    """A training while it goes on; `steps` and `best` are filled in by it."""
+    """A training that runs; `steps` and `best` are filled in by it."""
 
     output: Path
     steps: int = 0
@@ -42,18 +42,18 @@ class TrainPanel(Panel):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self.image = layer_choice(Image, "Image")
-        self.labels = layer_choice(Labels, "Cells")
+        self.cells = layer_choice(Labels, "Cells")
         self.folder = FileEdit(label="Folder", mode="d", nullable=True)
         self.start = ComboBox(choices=lambda _: (*SHELF.names, RANDOM), label="Begin with")
         self.add = button("Add image and cells to the folder", self._add)
         self.unlabelled = ComboBox(choices=list(UNLABELLED), label="Unpainted is")
         self.steps = SpinBox(label="Steps", min=0, max=1_000_000, value=0)
-        self.steps.tooltip = "0: as many as suit the images."
+        self.steps.native.setSpecialValueText("as suit the images")
         self.resume = CheckBox(text="continue the last run", label="", value=False)
         self.begin = button("Train", self._train)
         self.curve = Label(value="", label="", visible=False)
         fields = [
-            *(self.image, self.labels, self.folder, self.start, self.add),
+            *(self.image, self.cells, self.folder, self.start, self.add),
             *(self.unlabelled, self.steps, self.resume, self.begin, self.curve),
         ]
         super().__init__(napari_viewer, fields)
@@ -81,7 +81,7 @@ class TrainPanel(Panel):
 
     def _add(self) -> None:
         """Write the image and its labels to the folder."""
-        folder, image, labels = self._chosen_folder(), self.image.value, self.labels.value
+        folder, image, labels = self._chosen_folder(), self.image.value, self.cells.value
         if folder is None:
             return
         if image is None or labels is None:
@@ -167,7 +167,7 @@ class TrainPanel(Panel):
         self.say(f"Find cells now offers the model {name!r}.{best}")
 
     def cancelled(self, result: Any) -> None:
-        """Tell the user how to go on with a run that was stopped."""
+        """Tell the user how to resume a run that was stopped."""
         self.resume.value = True
         words = "Stopped. Train continues it while 'continue the last run' is set."
         if result is not None and (result.output / "model.safetensors").exists():

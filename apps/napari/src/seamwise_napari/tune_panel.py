@@ -23,14 +23,14 @@ class TunePanel(Panel):
     """Move the thresholds of a model and see the cells change; the network does not run."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        self.labels = layer_choice(Labels, "Cells")
+        self.cells = layer_choice(Labels, "Cells")
         self.hint = wrapped(Label(value=_HINT, label=""))
         self.sliders: Container[Widget] = Container(widgets=[], labels=True, label="")
         self.reset = button("Reset", self._reset)
         self._is_stale = False
         self._shown: tuple[Any, Kept | None] = (None, None)
-        super().__init__(napari_viewer, [self.labels, self.hint, self.sliders, self.reset])
-        self.labels.changed.connect(self._refresh)
+        super().__init__(napari_viewer, [self.cells, self.hint, self.sliders, self.reset])
+        self.cells.changed.connect(self._refresh)
         self._refresh()
 
     def reset_choices(self, *_: Any) -> None:
@@ -40,7 +40,7 @@ class TunePanel(Panel):
 
     def _refresh(self, *_: Any) -> None:
         """Show the sliders of the model that found the cells."""
-        layer = self.labels.value
+        layer = self.cells.value
         result = result_of(layer)
         kept = None if result is None else result.kept
         if self._shown == (layer, kept):
@@ -113,5 +113,5 @@ class TunePanel(Panel):
         )
         remember(copy, kept, rule)
         self._shown = (copy, kept)
-        self.labels.value = copy
+        self.cells.value = copy
         return copy
