@@ -1,9 +1,11 @@
 """Fuse and Compare in a real browser, as a user clicks through them; only in `make nightly`."""
 
+import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from seamwise.io import read_labels, write_labels
@@ -15,6 +17,7 @@ from support.web_page import write_burst
 pytest.importorskip("playwright.sync_api")
 pytestmark = in_browser
 
+PHOTOGRAPHS = Path(__file__).parents[4] / "shared" / "data" / "fusion" / "stacks" / "pcb"
 LOOKS = {
     "light": {},
     "dark": {"color_scheme": "dark"},
@@ -27,6 +30,9 @@ def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
     (folder / "burst").mkdir()
     write_burst(folder / "burst", suffix=".jpg", shape=(240, 330))
+    (folder / "circuit board").mkdir()
+    for path in PHOTOGRAPHS.glob("*.jpg"):
+        shutil.copy(path, folder / "circuit board")
     (folder / "broken.png").write_bytes(b"no image")
     labels = read_labels(SAMPLES / "nuclei-mask.tif")
     write_labels(folder / "true.tif", labels)
@@ -149,6 +155,43 @@ def test_a_frame_that_is_not_an_image_is_told(fuse_tab):
     fuse_tab.click("#entries button:has-text('broken.png')")
     fuse_tab.wait_for_selector("#message:visible")
     assert "broken.png" in fuse_tab.inner_text("#message-words")
+
+
+@pytest.mark.skipif(not PHOTOGRAPHS.is_dir(), reason="needs the photographs")
+def test_photographs_for_the_documentation(fuse_tab):
+    fuse_tab.click("#entries button:has-text('circuit board')")
+    fuse_tab.click("#all")
+    wait_for_picture(fuse_tab)
+    fuse_tab.wait_for_timeout(2000)
+    picture(fuse_tab, "app-fuse")
+
+
+def pixels_of(download):
+    return np.asarray(PIL.Image.open(download.path()))
+
+
+def test_painting_takes_pixels_from_the_chosen_frame_and_is_undone(fuse_tab, images):
+    fuse_folder(fuse_tab)
+    fuse_tab.select_option("#format", ".png")
+    before = pixels_of(save(fuse_tab, "#save"))
+    fuse_tab.keyboard.press("r")
+    fuse_tab.keyboard.press("p")  # the last frame
+    assert fuse_tab.inner_text("#source") == "frame3.jpg"
+    box = fuse_tab.locator("#stage").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    fuse_tab.mouse.move(middle[0] - 60, middle[1])
+    fuse_tab.mouse.down()
+    fuse_tab.mouse.move(*middle, steps=8)
+    fuse_tab.mouse.up()
+    fuse_tab.wait_for_selector("#undo:enabled")
+    fuse_tab.wait_for_timeout(500)
+    picture(fuse_tab, "fuse-retouch")
+    after = pixels_of(save(fuse_tab, "#save"))
+    is_painted = (before != after).any(-1)
+    assert 100 < is_painted.sum() < 0.2 * is_painted.size
+    fuse_tab.keyboard.press("Control+z")
+    fuse_tab.wait_for_selector("#redo:enabled")
+    assert (pixels_of(save(fuse_tab, "#save")) == before).all()
 
 
 def open_pair(tab):

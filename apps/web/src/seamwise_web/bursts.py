@@ -52,6 +52,11 @@ class OpenBurst:
         return self.job is not None and self.job.is_open
 
     @property
+    def may_be_closed(self) -> bool:
+        """Whether nothing would be lost with it but what can be made again."""
+        return not self.is_busy and (self.fused is None or self.fused.is_saved)
+
+    @property
     def room(self) -> int:
         """Bytes that may still be dropped."""
         own = (path for path in self.frames if path.parent == self.folder)
@@ -140,7 +145,7 @@ class OpenBurst:
 
 
 class Bursts:
-    """The open bursts; the oldest that is not being fused is closed when there are too many."""
+    """The open bursts; the oldest that nobody works on is closed when there are too many."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -152,12 +157,16 @@ class Bursts:
         Raises
         ------
         RefusalError
-            Too many bursts are being fused.
+            Too many bursts are being fused, or have strokes that were not saved.
         """
         if len(self._bursts) >= self._limits.bursts:
-            idle = [key for key, burst in self._bursts.items() if not burst.is_busy]
+            idle = [key for key, burst in self._bursts.items() if burst.may_be_closed]
             if not idle:
-                raise RefusalError(409, "too many bursts are being fused: wait for one of them")
+                raise RefusalError(
+                    409,
+                    "too many bursts are open that are being fused or were painted: save their "
+                    "pictures in their tabs, or start seamwise again",
+                )
             self.close(idle[0])
         burst = OpenBurst(self._limits)
         self._bursts[burst.key] = burst

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from seamwise.fusion import write_depth
 from seamwise.io import Photo, read_photo, write_photo
-from seamwise_web.answers import Handler, RefusalError, download, read_json
+from seamwise_web.answers import Handler, RefusalError, download, read_json, whole
 from seamwise_web.arrivals import Arrivals
 from seamwise_web.bursts import Bursts, OpenBurst
 from seamwise_web.downloads import content_of
@@ -17,6 +17,7 @@ from seamwise_web.fused import Fused
 from seamwise_web.fusing import fuse_open, options_of
 from seamwise_web.jobs import Jobs
 from seamwise_web.pictures import Limits
+from seamwise_web.retouch import stroke_of
 from seamwise_web.shown import SMALL, shown_jpeg
 from seamwise_web.uploads import checked_name, receive
 
@@ -61,6 +62,7 @@ class FuseDoor:
             ("GET", f"{frame}/small.jpg", self.small),
             ("GET", f"{frame}/shown.jpg", self.frame),
             ("POST", f"{one}/fuse", self.fuse),
+            ("POST", f"{one}/retouch", self.retouch),
             ("GET", f"{one}/shown.jpg", self.shown),
             ("GET", f"{one}/depth.png", self.depth),
             ("GET", f"{one}/picture{{suffix}}", self.picture),
@@ -140,16 +142,32 @@ class FuseDoor:
         burst.job = self._jobs.add(fuse_open(burst, options))
         return JSONResponse(self._jobs.description(burst.job))
 
+    async def retouch(self, request: Request) -> Response:
+        """Paint from a frame, undo or redo."""
+        burst, fields = self._burst(request), await read_json(request)
+        fused, action = burst.picture(), fields.get("action")
+        if action == "paint":
+            stroke, number = stroke_of(fields), whole(fields, "frame")
+            burst.check_number(number)
+            path = burst.frames[number]
+            await self._arrivals.read(path, lambda _: fused.paint(stroke, number), path.parent)
+        elif action in ("undo", "redo"):
+            await run_in_threadpool(fused.undo if action == "undo" else fused.redo)
+        else:
+            raise RefusalError(400, f"action must be one of paint, undo, redo, not {action!r}")
+        return JSONResponse(burst.description())
+
     async def shown(self, request: Request) -> Response:
         """Answer the fused picture as the page shows it."""
-        fusion = self._burst(request).picture().fusion
+        fusion = await run_in_threadpool(self._burst(request).picture().painted)
         content = await run_in_threadpool(shown_jpeg, fusion.image, fusion.icc)
         return Response(content, media_type="image/jpeg")
 
     async def depth(self, request: Request) -> Response:
         """Answer the depth map, as `seamwise fuse --depth-map` writes it."""
         fused = self._burst(request).picture()
-        write = partial(write_depth, depth=fused.fusion.depth, count=len(fused.paths))
+        depth = (await run_in_threadpool(fused.painted)).depth
+        write = partial(write_depth, depth=depth, count=len(fused.paths))
         content = await run_in_threadpool(content_of, "depth.png", write)
         return download(content, f"{fused.name}_depth.png", "image/png")
 
@@ -159,6 +177,7 @@ class FuseDoor:
         if suffix not in _KINDS:
             raise RefusalError(404, f"the page writes {', '.join(_KINDS)}, not {suffix}")
         content = await run_in_threadpool(_file, fused, suffix)
+        fused.save()
         return download(content, fused.name + suffix, _KINDS[suffix])
 
     def _burst(self, request: Request) -> OpenBurst:
@@ -180,6 +199,6 @@ def _frame_on_picture(fused: Fused, number: int, path: Path) -> bytes:
 
 def _file(fused: Fused, suffix: str) -> bytes:
     """The picture in the format of a suffix, as `seamwise fuse` writes it."""
-    fusion = fused.fusion
+    fusion = fused.painted()
     write = partial(write_photo, pixels=fusion.image, exif=fusion.exif, icc=fusion.icc)
     return content_of(f"picture{suffix}", write)

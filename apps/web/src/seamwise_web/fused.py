@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from seamwise.fusion import AlignedFrames, Burst, Fusion
 from seamwise_web.answers import RefusalError, for_the_page
+from seamwise_web.retouch import Retouch, Stroke
 
 
 def without_folders(words: str, paths: Sequence[Path]) -> str:
@@ -26,9 +28,8 @@ def without_folders(words: str, paths: Sequence[Path]) -> str:
     return words
 
 
-@dataclass(frozen=True, eq=False)
 class Fused:
-    """The picture of a burst, with its frames as they lie on it.
+    """The picture of a burst, with its frames as they lie on it, and what is painted from them.
 
     Parameters
     ----------
@@ -39,9 +40,11 @@ class Fused:
         Name of the method.
     """
 
-    paths: Sequence[Path]
-    fusion: Fusion
-    method: str
+    def __init__(self, paths: Sequence[Path], fusion: Fusion, method: str) -> None:
+        self.paths, self.fusion, self.method = paths, fusion, method
+        self.lock = Lock()
+        self._retouch = Retouch(fusion.image, fusion.depth)
+        self._source: tuple[int, NDArray[Any]] | None = None  # the frame that was painted from last
 
     @property
     def name(self) -> str:
@@ -67,6 +70,39 @@ class Fused:
             return picture.astype(image.dtype)
         return np.round(picture * np.float32(np.iinfo(image.dtype).max)).astype(image.dtype)
 
+    def painted(self) -> Fusion:
+        """Return the fusion as it is painted now."""
+        with self.lock:
+            image, depth = self._retouch.image.copy(), self._retouch.depth.copy()
+        return replace(self.fusion, image=image, depth=depth)
+
+    def paint(self, stroke: Stroke, number: int) -> None:
+        """Take the pixels along a stroke from a frame."""
+        with self.lock:
+            if self._source is None or self._source[0] != number:
+                self._source = number, self.frame(number)
+            self._retouch.paint(stroke, self._source[1], number)
+
+    def undo(self) -> None:
+        """Take the last stroke back, if there is one."""
+        with self.lock:
+            self._retouch.undo()
+
+    def redo(self) -> None:
+        """Repeat the stroke that was undone last, if there is one."""
+        with self.lock:
+            self._retouch.redo()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether no stroke would be lost."""
+        return self._retouch.is_saved
+
+    def save(self) -> None:
+        """Count the strokes as saved."""
+        with self.lock:
+            self._retouch.save()
+
     def _notes(self) -> list[str]:
         return [for_the_page(without_folders(note, self.paths)) for note in self.fusion.notes]
 
@@ -81,4 +117,7 @@ class Fused:
             "bits": 8 * self.fusion.image.dtype.itemsize,
             "method": self.method,
             "notes": self._notes(),
+            "can_undo": self._retouch.can_undo,
+            "can_redo": self._retouch.can_redo,
+            "is_saved": self.is_saved,
         }

@@ -80,6 +80,7 @@ export const removeFrame = (key, number) => json(framePath(key, number), { metho
 export const smallFrame = (key, number) => `api/${framePath(key, number)}/small.jpg`;
 export const frame = (key, number) => bitmap(`${framePath(key, number)}/shown.jpg`);
 export const fuse = (key, fields) => json(`bursts/${key}/fuse`, withJson(fields));
+export const retouch = (key, fields) => json(`bursts/${key}/retouch`, withJson(fields));
 export const fused = (key) => bitmap(`bursts/${key}/shown.jpg`);
 export const depth = (key) => bitmap(`bursts/${key}/depth.png`);
 export const fusedFile = (key, suffix) => `api/bursts/${key}/picture${suffix}`;

@@ -6,6 +6,7 @@ import { attempt, busy, complain, element, idle } from "./desk.js";
 import { listenForKeys } from "./keys.js";
 import { Lightbox } from "./lightbox.js";
 import { Opening } from "./opening.js";
+import { inTurn } from "./sliders.js";
 
 const FORMATS = [
   [".jpg", "JPEG"],
@@ -13,8 +14,11 @@ const FORMATS = [
   [".tif", "TIFF, every pixel"],
 ];
 
+const MOST_POINTS = 5000; // of a stroke
+
 const state = { burst: null, job: null, chosen: 0, isAdding: false, isSending: false };
-const lightbox = new Lightbox(element("stage"), element("base"), element("divider"));
+const lightbox = new Lightbox(element("stage"), element("base"), element("divider"), paint);
+const retouchInTurn = inTurn(retouch);
 let start = null;
 
 const isOpen = (key) => state.burst?.burst === key;
@@ -23,7 +27,7 @@ const isOpen = (key) => state.burst?.burst === key;
 
 // Add frames, each by a function that sends it; a new burst is fused at once.
 async function addFrames(senders) {
-  if (state.isSending) return;
+  if (state.isSending || !mayLoseStrokes()) return;
   complain("");
   const isNew = !state.isAdding || !state.burst;
   state.isSending = true;
@@ -57,6 +61,7 @@ async function send(senders, isNew) {
 async function show(burst) {
   const isNew = !isOpen(burst.burst);
   state.burst = burst;
+  if (!burst.fused && lightbox.mode === "retouch") setMode("compare");
   if (isNew) {
     state.chosen = 0;
     lightbox.clear();
@@ -110,7 +115,7 @@ function step(by) {
 }
 
 async function removeChosen() {
-  if (state.job || state.burst.frames.length === 0) return;
+  if (state.job || state.burst.frames.length === 0 || !mayLoseStrokes()) return;
   const { burst } = state.burst;
   const changed = await attempt(() => api.removeFrame(burst, state.chosen));
   if (changed) await show(changed);
@@ -119,28 +124,34 @@ async function removeChosen() {
 // --- pictures
 
 async function showPictures() {
-  const { burst, fused, frames } = state.burst;
+  const { fused, frames } = state.burst;
   lightbox.set("fused", null);
   lightbox.set("depth", null);
   const size = fused ?? frames[state.chosen];
   if (!size) return lightbox.clear();
   lightbox.open(size.width, size.height);
   const frame = showFrame();
-  if (fused) {
-    const [picture, depth] = await Promise.all(
-      [api.fused, api.depth].map((ask) => attempt(() => ask(burst), () => isOpen(burst))),
-    );
-    if (!isOpen(burst) || state.burst.fused !== fused) return;
-    lightbox.set("fused", picture);
-    lightbox.set("depth", depth);
-  }
+  if (fused) await showFused();
   await frame;
+}
+
+async function showFused() {
+  const { burst, fused } = state.burst;
+  const isWanted = () => isOpen(burst) && state.burst.fused === fused;
+  const [picture, depth] = await Promise.all(
+    [api.fused, api.depth].map((ask) => attempt(() => ask(burst), isWanted)),
+  );
+  if (!isWanted()) return;
+  lightbox.set("fused", picture);
+  lightbox.set("depth", depth);
 }
 
 async function showFrame() {
   const { burst, frames, fused } = state.burst;
   const number = state.chosen;
-  const isWanted = () => isOpen(burst) && state.chosen === number && state.burst.fused === fused;
+  const isAligned = fused !== null;
+  const isWanted = () =>
+    isOpen(burst) && state.chosen === number && (state.burst.fused !== null) === isAligned;
   const frame = await attempt(() => api.frame(burst, number), isWanted);
   if (!frame || !isWanted()) return;
   if (!fused) lightbox.open(frames[number].width, frames[number].height);
@@ -150,7 +161,7 @@ async function showFrame() {
 // --- fusing
 
 async function fuse() {
-  if (!state.burst) return;
+  if (!state.burst || !mayLoseStrokes()) return;
   complain("");
   const { burst } = state.burst;
   const fields = {
@@ -179,6 +190,55 @@ async function follow(key) {
 
 async function cancel() {
   if (state.job) await attempt(() => api.cancel(state.job));
+}
+
+// --- painting
+
+// Take a stroke of the brush from the chosen frame.
+async function paint(stroke) {
+  const points = thinned(stroke.points, stroke.radius);
+  const fields = { action: "paint", frame: state.chosen, radius: stroke.radius, points };
+  await retouchInTurn(state.burst.burst, fields);
+  lightbox.forget([stroke]);
+}
+
+// Without points that lie closer than a tenth of the radius to the one before.
+function thinned(points, radius) {
+  let last = points[0];
+  const apart = points.filter(([x, y]) => {
+    const isFar = Math.hypot(x - last[0], y - last[1]) > radius / 10;
+    if (isFar) last = [x, y];
+    return isFar;
+  });
+  return [points[0], ...apart, points.at(-1)].slice(-MOST_POINTS);
+}
+
+// Ask for a change of the picture, and show what comes of it.
+async function retouch(burst, fields) {
+  const isWanted = () => isOpen(burst);
+  if (!isWanted() || !state.burst.fused) return;
+  const changed = await attempt(() => api.retouch(burst, fields), isWanted);
+  if (!changed || !isWanted()) return;
+  state.burst = changed;
+  showParts();
+  await showFused();
+}
+
+function setRadius() {
+  lightbox.setRadius(Math.round(2 ** Number(element("brush").value)));
+  element("brush-size").textContent = `${2 * lightbox.radius} px`;
+}
+
+function changeRadius(by) {
+  element("brush").value = Number(element("brush").value) + by;
+  setRadius();
+}
+
+const undo = (action) => state.burst.fused && retouchInTurn(state.burst.burst, { action });
+
+function mayLoseStrokes() {
+  const isSaved = state.burst?.fused?.is_saved ?? true;
+  return isSaved || confirm("Continue without what you painted? Save the picture first to keep it.");
 }
 
 // --- parts of the page
@@ -211,10 +271,14 @@ function showParts() {
   const isCompared = fused !== null && lightbox.mode === "compare";
   element("left-tag").hidden = !chosen || (fused && !isCompared);
   element("left-tag").textContent = chosen?.name ?? "";
-  element("right-tag").hidden = !fused;
+  element("right-tag").hidden = !fused || lightbox.mode === "retouch";
   element("right-tag").textContent =
     lightbox.mode === "depth" ? `dark: ${frames[0]?.name}, bright: ${frames.at(-1)?.name}` : "fused";
   element("saving").hidden = !fused;
+  element("retouching").hidden = !fused || lightbox.mode !== "retouch";
+  element("undo").disabled = isBusy || !fused?.can_undo;
+  element("redo").disabled = isBusy || !fused?.can_redo;
+  element("source").textContent = chosen?.name ?? "";
   showNotes(fused?.notes ?? []);
   if (!fused) return;
   showFormats(fused);
@@ -270,6 +334,11 @@ const actions = {
   compare: () => state.burst.fused && setMode("compare"),
   fused: () => state.burst.fused && setMode("fused"),
   depth: () => state.burst.fused && setMode("depth"),
+  retouch: () => state.burst.fused && setMode("retouch"),
+  smaller: () => changeRadius(-0.5),
+  larger: () => changeRadius(0.5),
+  undo: () => undo("undo"),
+  redo: () => undo("redo"),
   next: () => step(1),
   previous: () => step(-1),
   delete: removeChosen,
@@ -298,6 +367,15 @@ function listen() {
   element("cancel").addEventListener("click", cancel);
   element("method").addEventListener("change", describeMethod);
   element("format").addEventListener("change", showParts);
+  element("brush").addEventListener("input", setRadius);
+  element("undo").addEventListener("click", () => act("undo"));
+  element("redo").addEventListener("click", () => act("redo"));
+  element("save").addEventListener("click", () => {
+    state.burst.fused.is_saved = true; // as the server counts it
+  });
+  addEventListener("beforeunload", (event) => {
+    if (state.burst?.fused?.is_saved === false && !desk.isAtDoor) event.preventDefault();
+  });
   for (const one of document.querySelectorAll("[data-action]")) {
     one.addEventListener("click", () => act(one.dataset.action));
   }
@@ -338,6 +416,7 @@ async function begin() {
   element("method").replaceChildren(...start.methods.map(({ name }) => new Option(name, name)));
   describeMethod();
   listen();
+  setRadius();
   const addFiles = (files) => addFrames(files.map((file) => (key) => api.dropFrame(key, file)));
   new Opening(desk.openingParts(), start, addFiles, takeOne, offerAll);
   showParts();

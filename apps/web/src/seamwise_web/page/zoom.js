@@ -7,7 +7,7 @@ const SHOWN = 1.5; // least scale, in pixels of the page, at which a place is sh
 
 export class Stage {
   /* A subclass defines `paint()`, and may define `click(place, event)`; with `takes(event)` it
-     begins a drag of its own, of which it hears by `drag(place)` and `drop()`. */
+     begins a drag of its own, of which it hears by `drag(place)` and `drop(isDone)`. */
   constructor(stage, canvases) {
     this.stage = stage;
     this.canvases = canvases;
@@ -15,6 +15,7 @@ export class Stage {
     this.width = 0;
     this.height = 0;
     this.pointers = new Map();
+    this.isDragging = false;
     this.onMove = () => {};
     new ResizeObserver(() => this.resize()).observe(stage);
     this.listen();
@@ -147,7 +148,19 @@ export class Stage {
     if (this.isEmpty || event.button > 1) return;
     this.stage.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.place(event));
-    this.start = this.pointers.size === 1 ? this.place(event) : null; // two fingers do not click
+    const isFirst = this.pointers.size === 1;
+    if (this.isDragging) this.endDrag(false); // a second finger zooms
+    this.start = isFirst ? this.place(event) : null; // two fingers do not click
+    if (isFirst && this.takes(event)) {
+      this.start = null;
+      this.isDragging = true;
+      this.drag(this.inImage(this.place(event)));
+    }
+  }
+
+  endDrag(isDone) {
+    this.isDragging = false;
+    this.drop(isDone);
   }
 
   move(event) {
@@ -155,7 +168,9 @@ export class Stage {
     if (!before) return;
     const now = this.place(event);
     const others = [...this.pointers].filter(([id]) => id !== event.pointerId);
-    if (others.length === 0) {
+    if (this.isDragging) {
+      this.drag(this.inImage(now));
+    } else if (others.length === 0) {
       if (this.start && distance(this.start, now) > CLICK * devicePixelRatio) this.start = null;
       if (!this.start) {
         this.stage.classList.add("moving");
@@ -173,6 +188,7 @@ export class Stage {
   up(event, isClick = true) {
     if (!this.pointers.delete(event.pointerId)) return;
     this.stage.classList.remove("moving");
+    if (this.isDragging) this.endDrag(isClick);
     if (isClick && this.start) this.click(this.inImage(this.start), event);
     this.start = null;
   }
