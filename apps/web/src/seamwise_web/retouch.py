@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise_web.answers import RefusalError
+from seamwise_web.pen import Points, is_number, points_of
 
 LARGEST_BRUSH = 2000
 """Pixels from the middle to the edge."""
-_MOST_POINTS = 5000
-_FARTHEST = 1e6  # pixels
 _MOST_BYTES = 400_000_000  # of all strokes that can be undone
 _SOFT = 0.3  # of the radius, at the edge, where frame and picture mix
 
@@ -33,7 +32,7 @@ class Stroke:
         Of the brush, in pixels.
     """
 
-    points: tuple[tuple[float, float], ...]
+    points: Points
     radius: float
 
     def weight(self, shape: tuple[int, int]) -> tuple[Box, NDArray[np.float32]]:
@@ -78,14 +77,10 @@ def stroke_of(fields: dict[str, Any]) -> Stroke:
     RefusalError
         The points or the radius are not numbers in their range.
     """
-    points, radius = fields.get("points"), fields.get("radius")
-    if not _is_number(radius) or not 0.5 <= radius <= LARGEST_BRUSH:
+    radius = fields.get("radius")
+    if not is_number(radius) or not 0.5 <= radius <= LARGEST_BRUSH:
         raise RefusalError(400, f"radius must be a number from 0.5 to {LARGEST_BRUSH}")
-    if not isinstance(points, list) or not 1 <= len(points) <= _MOST_POINTS:
-        raise RefusalError(400, f"points must be a list of 1 to {_MOST_POINTS} pairs")
-    if not all(map(_is_pair, points)):
-        raise RefusalError(400, "points must be pairs of numbers, x and y")
-    return Stroke(tuple((float(x), float(y)) for x, y in points), float(radius))
+    return Stroke(points_of(fields), float(radius))
 
 
 @dataclass(eq=False)
@@ -188,13 +183,3 @@ class Retouch:
         size = sum(patch.nbytes for patch in self._undo)
         while size > _MOST_BYTES and len(self._undo) > 1:
             size -= self._undo.popleft().nbytes
-
-
-def _is_number(value: Any) -> bool:
-    is_plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_plain and abs(value) < _FARTHEST
-
-
-def _is_pair(value: Any) -> bool:
-    is_pair = isinstance(value, list) and len(value) == 2
-    return is_pair and all(map(_is_number, value))

@@ -20,6 +20,7 @@ from seamwise_web.fuse_door import FuseDoor
 from seamwise_web.fusing import METHODS
 from seamwise_web.jobs import Job, Jobs
 from seamwise_web.offers import Offer, Shelf
+from seamwise_web.pen import points_of
 from seamwise_web.pictures import Limits, Picture, Pictures, pixels_to_show, read_picture
 from seamwise_web.segmenting import find_cells
 
@@ -156,7 +157,7 @@ class Server:
         return await self._labels(request, lambda cells: cells.decode(thresholds, size))
 
     async def edit(self, request: Request) -> Response:
-        """Delete or merge cells, undo or redo; answers the labels."""
+        """Delete, merge, split or draw cells, undo or redo; answers the labels."""
         fields = await read_json(request)
         action, numbers = fields.get("action"), fields.get("cells", [])
         revision = whole(fields, "revision")  # that the user saw
@@ -165,6 +166,8 @@ class Server:
         edits: dict[Any, Callable[[Cells], None]] = {
             "delete": lambda cells: cells.delete(numbers),
             "merge": lambda cells: cells.merge(numbers),
+            "split": lambda cells: cells.split(points_of(fields)),
+            "draw": lambda cells: cells.draw(points_of(fields)),
             "undo": Cells.undo,
             "redo": Cells.redo,
         }

@@ -62,8 +62,8 @@ export const job = (key) => json(`jobs/${key}`);
 export const cancel = (key) => json(`jobs/${key}`, { method: "DELETE" });
 export const labels = (key) => pixels(`pictures/${key}/labels`);
 export const decode = (key, fields) => pixels(`pictures/${key}/decode`, withJson(fields));
-export const edit = (key, action, revision, cells) =>
-  pixels(`pictures/${key}/edit`, withJson({ action, revision, cells }));
+export const edit = (key, action, revision, cells, points) =>
+  pixels(`pictures/${key}/edit`, withJson({ action, revision, cells, points }));
 export const table = (key) => json(`pictures/${key}/table`);
 export const labelsFile = (key) => `api/pictures/${key}/labels.tif`;
 export const tableFile = (key) => `api/pictures/${key}/cells.csv`;

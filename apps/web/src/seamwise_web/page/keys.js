@@ -9,6 +9,8 @@ const KEYS = {
   n: "next",
   p: "previous",
   m: "merge",
+  s: "split",
+  c: "draw",
   b: "compare",
   f: "fused",
   d: "depth",

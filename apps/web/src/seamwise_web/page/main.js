@@ -10,10 +10,11 @@ import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
 import { View } from "./view.js";
 
+const MOST_POINTS = 4000; // of a line
 const REST = 250; // milliseconds without a change until the table is measured
 
 const state = { picture: null, cells: null, job: null, turn: null, chosen: new Set(), last: 0 };
-const view = new View(element("stage"), element("base"), element("overlay"), choose);
+const view = new View(element("stage"), element("base"), element("overlay"), choose, drawn);
 const table = new CellTable(element("table"), element("heads"), element("rows"), chooseRow);
 const contrast = new Contrast(element("low"), element("high"), (...ends) => view.setContrast(...ends));
 const decodeSoon = latest(decode);
@@ -181,7 +182,7 @@ async function decode(picture, values) {
   requestAnimationFrame(() => performance.measure("slider to picture", { start }));
 }
 
-async function edit(action, cells = []) {
+async function edit(action, cells = [], points = []) {
   if (!state.cells) return;
   const { picture } = state.picture;
   const { numbering } = state.cells;
@@ -189,11 +190,23 @@ async function edit(action, cells = []) {
     if (cells.length > 0 && state.cells.numbering !== numbering) {
       throw new api.ServerError("The cells changed in the meantime: choose again.", 409);
     }
-    return api.edit(picture, action, state.cells.revision, cells);
+    return api.edit(picture, action, state.cells.revision, cells, points);
   });
   if (!isDone) return;
   if (action === "delete") setChosen([...state.chosen].filter((one) => !cells.includes(one)));
   if (action === "merge") setChosen([Math.min(...cells)]);
+}
+
+// A line was drawn, to split a cell or around a new one.
+function drawn(pen, points) {
+  const most = Math.ceil(points.length / MOST_POINTS);
+  edit(pen, [], points.filter((_, i) => i % most === 0 || i === points.length - 1));
+}
+
+function takePen(pen) {
+  const isTaken = view.pen !== pen && state.cells !== null && state.job === null;
+  view.setPen(isTaken ? pen : null);
+  for (const one of ["split", "draw"]) button(one).setAttribute("aria-pressed", view.pen === one);
 }
 
 function measureSoon() {
@@ -275,17 +288,26 @@ const actions = {
   several: () => press("several"),
   delete: () => state.chosen.size > 0 && edit("delete", [...state.chosen]),
   merge: () => state.chosen.size > 1 && edit("merge", [...state.chosen]),
+  split: () => takePen("split"),
+  draw: () => takePen("draw"),
   undo: () => state.cells?.can_undo && edit("undo"),
   redo: () => state.cells?.can_redo && edit("redo"),
   next: () => step(1),
   previous: () => step(-1),
-  none: () => (element("welcome").hidden ? setChosen([]) : showWelcome(false)),
+  none: escape,
   help: () => element("keys").showModal(),
   left: () => view.pan(60, 0),
   right: () => view.pan(-60, 0),
   up: () => view.pan(0, 60),
   down: () => view.pan(0, -60),
 };
+
+// Close the card, lay the pen down, or choose no cell: what comes first.
+function escape() {
+  if (!element("welcome").hidden) showWelcome(false);
+  else if (view.pen !== null) takePen(null);
+  else setChosen([]);
+}
 
 function act(action) {
   const needsImage = action !== "help";
@@ -304,6 +326,8 @@ function showParts() {
   element("tuning").inert = isBusy;
   button("delete").disabled = isBusy || state.chosen.size === 0;
   button("merge").disabled = isBusy || state.chosen.size < 2;
+  button("split").disabled = button("draw").disabled = isBusy || !hasCells;
+  if (view.pen !== null && (isBusy || !hasCells)) takePen(null);
   button("undo").disabled = isBusy || !state.cells?.can_undo;
   button("redo").disabled = isBusy || !state.cells?.can_redo;
   if (!hasCells) {

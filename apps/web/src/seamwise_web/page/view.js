@@ -4,11 +4,15 @@ import { greys, inksOf, paintGrey, paintOutlines, places } from "./paint.js";
 import { Stage } from "./zoom.js";
 
 export class View extends Stage {
-  /* `onChoose(label, isFurther)` is called when a cell is clicked, with 0 for the background. */
-  constructor(stage, base, overlay, onChoose) {
+  /* `onChoose(label, isFurther)` is called when a cell is clicked, with 0 for the background, and
+     `onLine(pen, points)` when a line was drawn with a pen. */
+  constructor(stage, base, overlay, onChoose, onLine = () => {}) {
     super(stage, [base, overlay]);
     this.overlay = overlay;
     this.onChoose = onChoose;
+    this.onLine = onLine;
+    this.pen = null;
+    this.line = [];
     this.hasOutlines = true;
     this.largest = 0;
     this.grey = document.createElement("canvas");
@@ -69,6 +73,47 @@ export class View extends Stage {
     return isInside && this.labels ? this.labels[row * this.width + column] : 0;
   }
 
+  // --- drawing lines: `pen` is what they are for, null to choose cells
+
+  setPen(pen) {
+    this.pen = pen;
+    this.line = [];
+    this.stage.classList.toggle("drawing", pen !== null);
+    this.draw();
+  }
+
+  takes(event) {
+    return this.pen !== null && event.button === 0 && !event.shiftKey;
+  }
+
+  drag({ x, y }) {
+    this.line.push([x, y]);
+    this.draw();
+  }
+
+  drop(isDone) {
+    const { line } = this;
+    this.line = [];
+    this.draw();
+    if (isDone && line.length > 1) this.onLine(this.pen, line);
+  }
+
+  drawLine() {
+    const over = this.overlay.getContext("2d");
+    over.lineJoin = "round";
+    over.lineCap = "round";
+    for (const [colour, width] of [["#000c", 5], ["#fff", 2]]) {
+      over.strokeStyle = colour;
+      over.lineWidth = width * devicePixelRatio;
+      over.beginPath();
+      for (const [x, y] of this.line) {
+        over.lineTo((x - this.left) * this.scale, (y - this.top) * this.scale);
+      }
+      if (this.pen === "draw") over.closePath();
+      over.stroke();
+    }
+  }
+
   click({ x, y }, event) {
     this.onChoose(this.labelAt(x, y), event.shiftKey || event.ctrlKey || event.metaKey);
   }
@@ -85,7 +130,12 @@ export class View extends Stage {
     context.setTransform(this.scale, 0, 0, this.scale, 0, 0);
     context.drawImage(this.grey, -this.left, -this.top);
     context.setTransform(1, 0, 0, 1, 0, 0);
-    if (!this.labels || !this.hasOutlines) return;
+    if (this.labels && this.hasOutlines) this.drawOutlines(over);
+    if (this.line.length > 0) this.drawLine();
+  }
+
+  drawOutlines(over) {
+    const { width, height } = this.base;
     const image = over.createImageData(width, height);
     paintOutlines(
       new Uint32Array(image.data.buffer),
