@@ -226,7 +226,7 @@ def test_the_server_answers_others_while_cells_are_decoded(client, cells, monkey
         ("delete", [0], "numbers of cells"),
         ("delete", [2**40], "numbers of cells"),
         ("delete", ["1"], "numbers of cells"),
-        ("explode", [1], "action must be one of delete, merge, undo, redo"),
+        ("explode", [1], "action must be one of delete, merge, split, draw, undo, redo"),
     ],
 )
 def test_edits_of_what_is_not_a_cell_are_refused(client, cells, action, numbers, words):
