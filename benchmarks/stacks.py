@@ -5,6 +5,7 @@ python benchmarks/stacks.py nuclei --model nuclei-3d \
 python benchmarks/stacks.py walls --model walls-3d --stack IMAGE.tif MASK.tif 0.235,0.15,0.15
 python benchmarks/stacks.py walls --model walls-3d --simulated 200-207
 python benchmarks/stacks.py nuclei --model nuclei-3d --simulated 200-207
+python benchmarks/stacks.py walls --model walls-3d --noise
 
 `--rows` scores a part of the rows only: all cells of the image are found, then both label images
 are cut. `--least` skips true cells of a real stack with fewer voxels, such as crumbs that the
@@ -15,6 +16,7 @@ floods the smoothed image from its lowest places.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +105,30 @@ def simulated_stack(seed: int, kind: str) -> Stack:
     return drawn.image, drawn.labels, (step, 1.0, 1.0)
 
 
+def noise_stacks() -> Iterator[tuple[str, np.ndarray, tuple[float, ...]]]:
+    """Stacks of pure noise: what they are, the image, the voxel size."""
+    rng = np.random.default_rng(1)
+    for number in range(4):
+        shape = (24 + 10 * number, 64 + 30 * number, 64 + 30 * number)
+        step = float(1 + number)
+        yield f"normal, {shape}", rng.normal(1000, 30, shape).astype(np.uint16), (1.0, 1.0, 1.0)
+        counts = rng.poisson(2 * number + 1, shape).astype(np.uint16)
+        yield f"Poisson, {shape}", counts, (1.0, 1.0, 1.0)
+        image = rng.normal(1000, 30, shape).astype(np.uint16)
+        yield f"normal, {shape}, steps of {step:g}", image, (step, 1.0, 1.0)
+
+
+def print_noise(names: list[str]) -> None:
+    """Print what is found in noise."""
+    print("| model | noise | cells | line |")
+    print("|---|---|---|---|")
+    for name in names:
+        model = load(name)
+        for kind, image, spacing in noise_stacks():
+            found = segment_image(image, SegmentOptions(spacing=spacing), model=model)
+            print(f"| {name} | {kind} | {found.labels.max()} | {found.caution} |", flush=True)
+
+
 def row(name: str, pairs: list[tuple[Labels, Labels]]) -> str:
     """A row of the table."""
     scores = match_dataset(pairs, ious=IOUS)
@@ -126,7 +152,11 @@ def main() -> None:
     parser.add_argument("--rows", default="0,1", help="shares of the rows to score")
     parser.add_argument("--least", type=int, default=0, help="voxels of a true cell that counts")
     parser.add_argument("--flips", action="store_true")
+    parser.add_argument("--noise", action="store_true", help="what is found in pure noise")
     options = parser.parse_args()
+    if options.noise:
+        print_noise(options.model)
+        return
     low, high = map(float, options.rows.split(","))
     stacks = stacks_of(options)
     print("| | AP .5 | AP .6 | AP .7 | PQ | TP | FP | FN |")

@@ -126,7 +126,7 @@ PUBLIC = {
         "open_labels", "open_ome_zarr", "open_scratch", "open_volume", "photo_info", "plan_levels",
         "read_card",
         "read_image", "read_json", "read_labels", "read_photo", "read_spaced_labels",
-        "renamed_note", "save_model", "set_of_files", "shipped_models", "user_cache",
+        "real_path", "renamed_note", "save_model", "set_of_files", "shipped_models", "user_cache",
         "write_columns",
         "write_image", "write_json",
         "write_labels", "write_map", "write_photo", "write_png",

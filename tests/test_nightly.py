@@ -14,14 +14,20 @@ pytestmark = pytest.mark.skipif(not SCRIPT.is_file(), reason="needs a checkout")
 PASSES, FAILS = "python passes.py", "python fails.py"
 
 
-@pytest.fixture
-def nightly(tmp_path, monkeypatch):
-    """The script, in a folder with commands of its own."""
+def load(monkeypatch):
+    """The script as a module, as it reads its environment now."""
     loader = importlib.machinery.SourceFileLoader("nightly", str(SCRIPT))
     script = importlib.util.module_from_spec(importlib.util.spec_from_loader("nightly", loader))
     with monkeypatch.context() as patch:
         patch.setattr(sys, "dont_write_bytecode", True)
         loader.exec_module(script)
+    return script
+
+
+@pytest.fixture
+def nightly(tmp_path, monkeypatch):
+    """The script, in a folder with commands of its own."""
+    script = load(monkeypatch)
     (tmp_path / "passes.py").write_text("print('1 failed before')\nprint('3 passed in 1.25s')")
     (tmp_path / "fails.py").write_text("raise SystemExit('== 1 failed, 2 passed in 0.5s ==')")
     (tmp_path / "hangs.py").write_text("import time\ntime.sleep(60)")
@@ -66,6 +72,24 @@ def test_a_command_that_hangs_is_ended(nightly, tmp_path):
     (tmp_path / "outputs").mkdir()
     words, output = ["python", "hangs.py"], tmp_path / "outputs" / "x.txt"
     assert script.result_of(words, output, 0.2) == "FAILED after 0 s"
+
+
+def test_data_names_the_folder_that_commands_read(monkeypatch, tmp_path):
+    monkeypatch.setenv("DATA", str(tmp_path / "data"))
+    script = load(monkeypatch)
+    reading = [command for command in script.COMMANDS if "/data/" in command]
+    assert len(reading) > 5
+    assert all(f" {tmp_path}/data/" in command for command in reading)
+    assert "../shared" not in " ".join(script.COMMANDS)
+    assert script.missing(reading[0].split()).startswith(f"{tmp_path}/data/")
+    folder = tmp_path / "data" / "fusion" / "bsds500"
+    folder.mkdir(parents=True)
+    assert script.missing(["python", "x.py", str(folder)]) == ""
+
+
+def test_make_hands_its_data_to_the_commands():
+    recipe = (SCRIPT.parent.parent / "Makefile").read_text()
+    assert 'DATA="$(DATA)" $(BIN)/python .ci/nightly' in recipe
 
 
 def test_every_script_exists():

@@ -162,6 +162,22 @@ def test_a_number_too_large_for_a_computer_is_refused_in_one_line(
     assert not output.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["segment", "", "-o", "out"], "an argument"),
+        (["segment", "a.png", "-o", ""], "-o"),
+        (["measure", "a.png", "b.tif", "--output="], "--output"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder(run, tmp_path, monkeypatch, arguments, name):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert err.startswith(f"seamwise: {name} is empty: give a value")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("arguments", [["x.tif", "-o", "out"], ["loop.tif", "-o", "out"]])
 def test_a_link_to_itself_is_one_line(run, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)

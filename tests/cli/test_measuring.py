@@ -44,9 +44,11 @@ def test_measure_writes_table_summary_and_plots(run, images, labels, tmp_path):
 
 def test_segment_also_measures(run, images, model, tmp_path):
     out = tmp_path / "out"
-    code, said, _ = run("segment", images, "-o", out, "--model", model, "--measure")
+    code, said, err = run("segment", images, "-o", out, "--model", model, "--measure")
     assert code == 0
     assert str(out / "cells.csv") in said
+    assert err.count("a.png") == 1  # not once more when it is measured
+    assert "the pixel size of 3 of 3 images is not known" in err
     counts = [int(tifffile.imread(out / f"{name}.tif").max()) for name in "abc"]
     assert len(rows(out / "cells.csv")) == sum(counts)
     (images / "c.tif").write_text("no image")

@@ -4,7 +4,7 @@ import pytest
 import typer
 
 from seamwise.cli import progress
-from seamwise.cli.progress import Pace, Progress, follow_files
+from seamwise.cli.progress import Earlier, Pace, Progress, follow_files
 from seamwise.io import Outcome
 
 
@@ -23,13 +23,13 @@ def test_of_a_file_that_failed_before_only_its_missing_labels_are_known(tmp_path
     path = tmp_path / "a.tif"
     lines = ("has no labels of the same name", "is damaged", "is damaged")
     outcomes = [Outcome(path, 3, failed=True, messages=(f"{path} {line}",)) for line in lines]
-    for failures, is_news in ((set(), True), ({path}, False)):
+    for earlier, is_news in ((Earlier(), True), (Earlier({path}), False)):
         with Progress() as bars, pytest.raises(typer.Exit):
-            follow_files(bars, outcomes, "measure", done="", nothing="", failures=failures)
+            follow_files(bars, outcomes, "measure", done="", nothing="", earlier=earlier)
         err = capsys.readouterr().err
         assert err.replace("\n", "").count("is damaged") == 2
         assert ("has no labels" in err) == is_news
-        assert failures == {path}
+        assert earlier.failures == {path}
 
 
 def test_a_log_gets_no_bar_and_few_lines(capsys, monkeypatch):

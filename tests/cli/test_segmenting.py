@@ -133,6 +133,12 @@ def test_channels_are_chosen_by_number(run, tmp_path, model):
         "--overwrite",
     )
     assert code == 0
+    code, _, err = run(
+        "segment", tmp_path / "rgb.png", "-o", tmp_path / "other", "--model", model,
+        "--channel", "0,0",
+    )  # fmt: skip
+    assert code == 1
+    assert "the image has 2 that are equal: give one of them" in err
 
 
 @pytest.mark.parametrize(("arguments", "word"), [
@@ -140,6 +146,7 @@ def test_channels_are_chosen_by_number(run, tmp_path, model):
     (["segment", "{images}", "--model", "nuclei-9d"], "nuclei-9d"),
     (["segment", "{images}", "--model", "{images}/a.png"], "a.png"),
     (["segment", "{images}", "--channel", "red"], "--channel must be a number"),
+    (["segment", "{images}", "--memory", "1B"], "--memory 1B is too little for any image"),
     (["segment", "{images}", "--device", "warp"], "device 'warp'"),
     (["train", "{images}/none"], "none does not exist"),
     (["train", "{images}", "--settings", "{images}/missing.toml"], "missing.toml does not exist"),

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,6 +116,16 @@ def test_cells_in_pieces_are_reported_in_one_line(run, training, tmp_path):
 def test_scores_of_few_cells_are_named(run, training):
     _, out, err = run(*training, "--steps", "1")
     assert "the scores are of 1 image with 5 cells: too few to trust" in out + err
+
+
+def test_a_model_that_finds_nothing_is_not_recommended(run, training, monkeypatch):
+    nothing = SimpleNamespace(panoptic_quality=0.0, accuracy=0.0)
+    scores = SimpleNamespace(pooled=[nothing], mean=[nothing])
+    module = import_module("seamwise.segmentation.train")
+    monkeypatch.setattr(module, "match_dataset", lambda pairs, ious: scores)
+    _, out, err = run(*training, "--steps", "1")
+    assert "it finds no cell right yet (PQ 0); train it longer, or from nuclei-2d" in out + err
+    assert "use it with" not in out + err
 
 
 def test_a_misspelt_setting_is_named(run, training, tmp_path):

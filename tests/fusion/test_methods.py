@@ -9,7 +9,14 @@ from skimage.data import astronaut
 import seamwise
 from seamwise.engine import StageProgress
 from seamwise.engine.resources import Resources
-from seamwise.fusion import AlignmentError, FuseOptions, fuse, fuse_burst, shipped_weights
+from seamwise.fusion import (
+    AlignmentError,
+    FuseOptions,
+    fuse,
+    fuse_burst,
+    register,
+    shipped_weights,
+)
 from seamwise.fusion.burst import Burst
 from seamwise.fusion.frames import CountedFrames
 from seamwise.fusion.methods import CLASSICAL, in_dtype
@@ -229,6 +236,16 @@ def test_both_stages_are_reported_to_their_end():
     assert finished[0] == StageProgress("align", 2, 2)
     assert seen[-1] == StageProgress("fuse", 2, 2)
     assert {step.total for step in seen} == {2}
+
+
+def test_a_second_round_of_alignment_counts_from_the_first_frame_again(monkeypatch):
+    monkeypatch.setattr(register._Chain, "stores_light", lambda chain: True)
+    seen = []
+    fuse(frames()[0], model="laplacian", align=True, report=seen.append)
+    aligned = [step for step in seen if step.stage.startswith("align")]
+    assert [(step.stage, step.done) for step in aligned] == [
+        ("align", 1), ("align", 2), ("align again", 1), ("align again", 2),
+    ]  # fmt: skip
 
 
 def test_a_frame_that_cannot_be_aligned_is_named(selector):

@@ -110,6 +110,30 @@ def test_the_summary_counts_for_image_and_time(tmp_path):
     assert pictures == {"out_histogram.png", "out_scatter.png", "out_over_time.png"}
 
 
+def test_the_summary_of_single_images_counts_each_once_and_all(tmp_path):
+    images, labels = folders(tmp_path, "a", "b")
+    run(tmp_path, pair_images(images, labels))
+    summary = rows(tmp_path / "out_summary.csv")
+    assert [(line["scope"], line["file"], line["time"], line["cells"]) for line in summary] == [
+        ("image", "a.tif", "", "8"), ("image", "b.tif", "", "8"), ("all", "", "", "16"),
+    ]  # fmt: skip
+    run(tmp_path, pair_images(images / "a.tif", labels / "a.tif"), overwrite=True)
+    assert [line["scope"] for line in rows(tmp_path / "out_summary.csv")] == ["image"]
+
+
+def test_images_without_a_pixel_size_are_named_once(tmp_path):
+    images, labels = folders(tmp_path, "a", "b")
+    for name in "ab":
+        tifffile.imwrite(images / f"{name}.tif", scene(0)[0], metadata={"axes": "CYX"})
+    messages, *_ = run(tmp_path, pair_images(images, labels))
+    (line,) = [message for message in messages if "pixel size" in message]
+    assert line.startswith("the pixel size of 2 of 2 images is not known")
+    assert "--spacing 0.5,0.5" in line
+    options = MeasureOptions(spacing=(0.5, 0.5))
+    messages, *_ = run(tmp_path, pair_images(images, labels), options, overwrite=True)
+    assert not any("pixel size" in message for message in messages)
+
+
 def test_files_may_be_the_frames_of_a_series(tmp_path):
     images, labels = folders(tmp_path, "f1", "f2")
     options = MeasureOptions(frames=True)

@@ -10,6 +10,7 @@ import tifffile
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, binary_target, semantic_target
 from seamwise.segmentation import TrainSettings, with_corrected
+from seamwise.segmentation.check.masks import mask_faults
 from seamwise.segmentation.data import (
     AnnotatedImage,
     Pair,
@@ -260,10 +261,17 @@ def test_cells_in_pieces_are_summed_up_in_one_line(tmp_path):
     assert note.startswith(
         "2 of 4 cells are in several pieces (in 1 of 2 images, e.g. number 7 of i; "
         "half of the smaller pieces have "
-        "at most 1 pixel, the largest 3; pixels that meet at a corner only are apart)"
+        "at most 1 pixel, the largest 3)"
     )
     assert "\n" not in note
     assert mask_notes([whole]) == mask_notes([]) == []
+
+
+def test_pixels_that_meet_at_a_corner_are_one_piece_as_in_check(tmp_path):
+    cornered = LABELS.copy()
+    cornered[2, 3] = 7  # the cell begins at row 3, column 4
+    assert read_pair(pair(tmp_path, GREY, cornered), ndim=2, rule=RULE).fragments == ()
+    assert "crumbs" not in [fault.kind for fault in mask_faults(cornered)]
 
 
 def test_hints_are_summed_up_in_a_line_for_each_kind():

@@ -3,7 +3,7 @@ import pytest
 import tifffile
 import torch
 
-from seamwise.io import describe_model
+from seamwise.io import describe_model, read_labels
 from seamwise.io.models import (
     Architecture,
     Fit,
@@ -17,6 +17,7 @@ from seamwise.segmentation import (
     record_activations,
     segment,
     segment_files,
+    segment_image,
     segment_slices,
     segment_volume,
     train,
@@ -98,6 +99,8 @@ def test_what_is_kept_is_the_least_of_the_training_images():
         (KNOWN, Look(3140, 3140 * 0.7), {"cells": 10}, "unsure (certainty 0.70, in training"),
         (KNOWN, Look(3140, 3140 * 0.7), {"cells": 10, "skew": 0.1}, "another kind of image"),
         (KNOWN, Look(3140, 3140 * 0.7), {"cells": 10, "skew": -0.2}, "dark on bright"),
+        (KNOWN, Look(3140, 3140 * 0.41), {"cells": 10}, "unsure"),
+        (KNOWN, Look(3140, 3140 * 0.39), {"cells": 0}, "sees noise (certainty 0.39, in training"),
         (KNOWN, Look(), {"cells": 0}, "sees no cells"),
         (KNOWN, Look(3140, 3140 * 0.1, by_relief=True), {"cells": 10}, ""),
         (KNOWN, Look(70_000, 70_000.0), {"cells": 10}, "94 pixels across, the model knows 10 to"),
@@ -154,6 +157,21 @@ def test_the_caution_reaches_the_user_of_files_and_of_blocks(tmp_path):
     assert "the model sees no cells" in " ".join(outcome.messages)
     result = segment_volume(tmp_path / "a.tif", tmp_path / "a.ome.zarr")
     assert "the model sees no cells" in result.caution
+
+
+def test_noise_that_fills_a_stack_with_a_cell_becomes_none(tmp_path):
+    """Arg-max decoding asks nothing of a cell: what the model is not sure of at all is not one."""
+    noise = np.random.default_rng(0).normal(1000, 30, (24, 64, 64)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", noise, metadata={"axes": "ZYX"})
+    options = SegmentOptions(model="walls-3d", spacing=(1, 1, 1))
+    for keep in (True, False):
+        found = segment_image(noise, options, keep_probabilities=keep)
+        assert found.labels.max() == 0
+        assert "sees noise (certainty 0.1" in found.caution
+    volume = segment_volume(tmp_path / "a.tif", tmp_path / "a.ome.zarr", options)
+    assert volume.cells == (0,)
+    assert "no cells are kept" in volume.caution
+    assert read_labels(tmp_path / "a.ome.zarr").max() == 0
 
 
 def test_a_stack_segmented_by_slices_has_a_caution_too():

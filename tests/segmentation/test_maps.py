@@ -88,15 +88,17 @@ def test_bad_files_are_reported_and_the_others_decoded(tmp_path):
     np.save(tmp_path / "nan.npy", np.full_like(MAPS, np.nan))
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     (tmp_path / "text.tif").write_text("no image")
+    (tmp_path / "text.npz").write_text("no arrays")
     np.save(tmp_path / "good.npy", MAPS)
     files = sorted(path for path in tmp_path.iterdir())
     failed, lines = lines_of(decode_files(files, tmp_path / "out"))
-    assert sum(failed) == 5
+    assert sum(failed) == 6
     assert not any("\n" in line for line in lines)
     text = "\n".join(lines)
     for words in (
         "holds 2 arrays (a, b)",
         "cut.npz as NumPy file",
+        "text.npz as NumPy file: it does not begin as one; write it with numpy.savez",
         "NaN or infinite",
         "good.npy: ",
     ):
@@ -251,6 +253,7 @@ def test_ignored_pixels_of_a_class_data_set_stay_ignored(tmp_path):
         (MAPS[:, :0], "no pixels"),
         (np.zeros((0, 7), np.uint8), "no pixels"),
         (MAPS.astype(np.complex64), "complex numbers (complex64)"),
+        (np.float32(1), "it is a single number"),
     ],
 )
 def test_an_array_that_is_no_map_does_not_end_the_batch(tmp_path, array, reason):

@@ -16,6 +16,7 @@ from support.files import one_line
         ({"axes": "QQ"}, "axes"),
         ({"mode": "2d"}, "mode must be 3d or 2d-stitch, not '2d'"),
         ({"runtime": "magic"}, "runtime must be auto or torch or openvino or onnx, not 'magic'"),
+        ({"channel": -1}, "channel must be 0 or more, not -1"),
         ({"flood_halo": -1}, "flood_halo must be 0 or more, not -1"),
         ({"stitch_iou": 0.5}, "stitch_iou needs mode 2d-stitch"),
         ({"mode": "2d-stitch", "stitch_iou": 2}, r"stitch_iou must be an IoU in \(0, 1\], not 2"),

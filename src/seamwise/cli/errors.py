@@ -3,7 +3,9 @@
 import os
 import re
 import sys
+from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import typer
@@ -43,6 +45,7 @@ class Commands(TyperGroup):
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         """Read the options that stand before the command's name."""
+        _check_words(arguments[1])
         try:
             return super().make_context(*arguments, **options)
         except _UsageError as error:
@@ -69,11 +72,17 @@ class Commands(TyperGroup):
             fail(one_line(error))
         except (MemoryError, RuntimeError) as error:
             # torch raises a RuntimeError if memory is used up, on the CPU and on GPUs
-            if "Symlink loop" in str(error):  # Path.resolve, until Python 3.12
-                fail(f"{one_line(error)}: this symbolic link leads to itself; name another file")
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
             fail(f"not enough memory ({one_line(error)}): use smaller tiles, crops or networks")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse a word without letters: as a path it would mean the current folder."""
+    for before, word in pairwise(["", *words]):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            name = word.rstrip("=") or (before if before.startswith("-") else "an argument")
+            fail(f"{name} is empty: give a value (is a variable of the shell not set?)")
 
 
 def one_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from seamwise.cli.errors import fail, one_line
 from seamwise.cli.options import Axes, Channel, parse_channels, parse_spacing
-from seamwise.cli.progress import Progress, follow_files
+from seamwise.cli.progress import Earlier, Progress, follow_files
 from seamwise.words import CellMean
 
 if TYPE_CHECKING:
@@ -217,19 +217,19 @@ def then_measure(
     name: str,
     *,
     track: bool = False,
-    failures: set[Path] | None = None,
+    earlier: Earlier | None = None,
 ) -> AbstractContextManager[None]:
     """Once the block has ended, also if some files failed, write ``cells.csv`` next to the labels.
 
     `labels` is the folder of the labels, or the OME-Zarr image that they are in, under this name.
-    `failures` holds the files that failed by then; they are not reported again.
+    What `earlier` steps reported is not reported again.
     """
     if track:
         from seamwise.measure import check_laptrack
 
         check_laptrack()  # before the work
         _check_series(images, options.axes)
-    work = partial(_measure_labels, images, labels, options, name, track=track, failures=failures)
+    work = partial(_measure_labels, images, labels, options, name, track=track, earlier=earlier)
     return afterwards(wanted or track, work)
 
 
@@ -279,7 +279,7 @@ def _measure_labels(
     name: str,
     *,
     track: bool,
-    failures: set[Path] | None,
+    earlier: Earlier | None,
 ) -> None:
     from seamwise.measure import MeasureOptions, pair_images, time_points
 
@@ -291,7 +291,7 @@ def _measure_labels(
     how = MeasureOptions(
         axes=options.axes, spacing=options.spacing, track=track, frames=is_of_frames
     )
-    _write_table(pairs, table, how, overwrite=True, failures=failures)
+    _write_table(pairs, table, how, overwrite=True, earlier=earlier)
 
 
 def _write_table(
@@ -302,7 +302,7 @@ def _write_table(
     plots: bool = False,
     properties: bool = False,
     overwrite: bool = False,
-    failures: set[Path] | None = None,
+    earlier: Earlier | None = None,
 ) -> None:
     from seamwise.measure import measure_files, summary_path
 
@@ -317,5 +317,5 @@ def _write_table(
             "measure",
             done=f"wrote {table} and {summary_path(table).name}{pictures}",
             nothing="no table was written",
-            failures=failures,
+            earlier=earlier,
         )

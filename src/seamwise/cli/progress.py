@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -169,6 +170,22 @@ class Progress:
             self._console.print(text)
 
 
+@dataclass
+class Earlier:
+    """What earlier steps on the same files have reported, so that it is reported once.
+
+    Attributes
+    ----------
+    failures : set of Path
+        Files that failed.
+    lines : set of str
+        Messages about the others.
+    """
+
+    failures: set[Path] = field(default_factory=set)
+    lines: set[str] = field(default_factory=set)
+
+
 def follow_files(
     progress: Progress,
     outcomes: "Iterable[Outcome]",
@@ -176,12 +193,11 @@ def follow_files(
     *,
     done: str,
     nothing: str,
-    failures: set[Path] | None = None,
+    earlier: Earlier | None = None,
 ) -> NoReturn:
     """Show what becomes of many files; end with exit code 1 if some failed.
 
-    Work that follows on the same files hands on `failures`, so that a file whose fault is known
-    is not reported again.
+    Work that follows on the same files hands on `earlier`, so that nothing is reported again.
 
     Parameters
     ----------
@@ -191,25 +207,29 @@ def follow_files(
         What is done to each file.
     done, nothing : str
         What to say at the end, and what if every file failed.
-    failures : set of Path, optional
-        Files that failed in earlier steps; those that fail now are added. Such a file has no
-        labels, which is known. Any other fault of it is new.
+    earlier : Earlier, optional
+        Of earlier steps; what this one reports is added. A file that failed has no labels, which is
+        known. Any other fault of it is new.
     """
     from seamwise.io import amount
 
     task = progress.task(verb)
-    failures = set() if failures is None else failures
-    earlier = frozenset(failures)
+    earlier = earlier or Earlier()
+    failures, lines = frozenset(earlier.failures), frozenset(earlier.lines)
     n_failed = n_new = total = 0
     start = time.perf_counter()
     for number, outcome in enumerate(outcomes, 1):
         total = outcome.total
-        is_known = outcome.failed and outcome.path in earlier and _lacks_labels(outcome)
+        is_known = outcome.failed and outcome.path in failures and _lacks_labels(outcome)
         n_failed += outcome.failed
         n_new += outcome.failed and not is_known
         task.update(number, total, outcome.path.name)
         if outcome.failed:
-            failures.add(outcome.path)
+            earlier.failures.add(outcome.path)
+        else:
+            earlier.lines.update(outcome.messages)
+            new = tuple(line for line in outcome.messages if line not in lines)
+            outcome = replace(outcome, messages=new)
         if not is_known:
             tell(progress, outcome)
         progress.detail(f"{outcome.path.name}: {time.perf_counter() - start:.2f} seconds")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seamwise.cli.measuring import afterwards, place_of_labels
-from seamwise.cli.progress import Progress, follow_files
+from seamwise.cli.progress import Earlier, Progress, follow_files
 
 if TYPE_CHECKING:
     from seamwise.segmentation import SegmentOptions
@@ -22,18 +22,18 @@ def then_report(
     options: "SegmentOptions",
     name: str,
     *,
-    failures: set[Path],
+    earlier: Earlier,
 ) -> AbstractContextManager[None]:
     """Once the block has ended, also if some files failed, write ``report.html`` to the labels.
 
     `labels` is the folder of the labels, or the OME-Zarr image that they are in, under this name.
-    `failures` holds the files that failed by then; they are not reported again.
+    What `earlier` steps reported is not reported again.
     """
-    return afterwards(wanted, partial(_report, images, labels, options, name, failures))
+    return afterwards(wanted, partial(_report, images, labels, options, name, earlier))
 
 
 def _report(
-    images: list[str], labels: Path, options: "SegmentOptions", name: str, failures: set[Path]
+    images: list[str], labels: Path, options: "SegmentOptions", name: str, earlier: Earlier
 ) -> None:
     from seamwise.measure import pair_images
     from seamwise.report import segmentation_report
@@ -54,5 +54,5 @@ def _report(
             "report",
             done=f"wrote {page}",
             nothing="the page shows no image",
-            failures=failures,
+            earlier=earlier,
         )

@@ -15,9 +15,11 @@ from seamwise.cli.options import (
     parse_channels,
     parse_spacing,
 )
-from seamwise.cli.progress import Progress, block_progress, follow_files
+from seamwise.cli.progress import Earlier, Progress, block_progress, follow_files
 from seamwise.cli.reporting import then_report
 from seamwise.words import RuleName, StackMode, ZarrVersion
+
+_LEAST_MEMORY = 10**6  # bytes
 
 
 def segment(
@@ -196,6 +198,9 @@ def segment(
 
     if not overlay and (outlines or numbers):
         raise ValueError("--outlines and --numbers need --overlay: add it, or remove them")
+    limit = parse_memory(memory) if memory else None
+    if limit is not None and limit < _LEAST_MEMORY:
+        raise ValueError(f"--memory {memory} is too little for any image: give e.g. 4GB")
     options = SegmentOptions(
         model=model,
         channel=parse_channels(channel),
@@ -211,7 +216,7 @@ def segment(
         spacing=parse_spacing(spacing),
         runtime=runtime,
     )
-    resources = Resources(parse_memory(memory) if memory else None, workers, scheduler, device)
+    resources = Resources(limit, workers, scheduler, device)
     files = OutputOptions(
         overlay=overlay,
         overwrite=overwrite,
@@ -222,10 +227,10 @@ def segment(
         outline_width=outlines or 1,
         numbers=numbers,
     )
-    failures: set[Path] = set()
+    earlier = Earlier()
     with (
-        then_report(report, inputs, output, options, name, failures=failures),
-        then_measure(measure, inputs, output, options, name, track=track, failures=failures),
+        then_report(report, inputs, output, options, name, earlier=earlier),
+        then_measure(measure, inputs, output, options, name, track=track, earlier=earlier),
         Progress() as progress,
     ):
         listener = Listener(progress.note, block_progress(progress))
@@ -236,7 +241,7 @@ def segment(
             "segment",
             done=f"labels are in {output}",
             nothing="no labels were written",
-            failures=failures,
+            earlier=earlier,
         )
 
 

@@ -28,6 +28,7 @@ from seamwise.cli.progress import Progress, Task
 from seamwise.cli.reading import read_behind_bar
 from seamwise.cli.runs import begin_run, no_empty_folder, stop_on_interrupt, training_progress
 from seamwise.cli.tables import print_losses
+from seamwise.io import real_path
 from seamwise.words import SystemName, Unlabelled
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def train(
         "nodes": nodes,
     }
     read_settings(TrainSettings, settings, options)  # their faults come before those of the data
-    if _is_of_images(output.resolve(), data.resolve()):
+    if _is_of_images(real_path(output), real_path(data)):
         raise ValueError(
             f"-o {output} is the folder of the data, or one of it with images, which the run's "
             "picture would join: choose another folder"
@@ -190,14 +191,27 @@ def train(
                 report=report,
             )
     if not silent:
-        name = shlex.quote(str(model))
-        say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {name}`")
+        _say_use(model, output)
         from seamwise.io import amount
 
         cells = sum(int(image.labels.max()) for image in validation)
         if cells < _FEW_CELLS:
             images = amount(len(validation), "image")
             say(f"the scores are of {images} with {amount(cells, 'cell')}: too few to trust")
+
+
+def _say_use(model: Path, output: Path) -> None:
+    """Say how to use a model, or that it finds no cell yet."""
+    from seamwise.engine import read_log
+
+    scores = [
+        step.scores["panoptic_quality"] for step in read_log(output / "log.csv") if step.scores
+    ]
+    if scores and not max(scores):
+        say(f"wrote {model}: it finds no cell right yet (PQ 0); train it longer, or from nuclei-2d")
+        return
+    name = shlex.quote(str(model))
+    say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {name}`")
 
 
 def _is_of_images(output: Path, data: Path) -> bool:

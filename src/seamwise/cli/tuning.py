@@ -12,6 +12,7 @@ from seamwise.cli.messages import print_result, say, warn
 from seamwise.cli.options import Axes, Channel, Device, Masks, check_outputs, parse_channels
 from seamwise.cli.progress import Progress
 from seamwise.cli.reading import read_behind_bar
+from seamwise.io import real_path
 from seamwise.words import BackgroundAs, TunedRule
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def tune(
         for pair in (*split.training, *split.validation)
         for file in (*pair.images, pair.labels)
     ]
-    if target.resolve() != path.resolve():
+    if real_path(target) != real_path(path):
         inputs.append(path)
     check_outputs({"-o": target, "--plot": plot, "--json": json_file}, inputs=inputs)
     network = load(path, device=device, runtime="auto" if is_onnx else "torch")

@@ -14,6 +14,8 @@ from seamwise.nets.average import Network
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+_KINDS = ("cpu", "cuda", "mps")
+
 AnyNet = TypeVar("AnyNet", bound=Network)
 
 
@@ -29,6 +31,8 @@ def choose_device(device: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if device.partition(":")[0] not in _KINDS:
+        raise ValueError(f"device {device!r} is not supported: use auto, cpu, cuda or mps")
     try:
         torch_device = torch.device(device)
         torch.empty(0, device=torch_device)
@@ -36,8 +40,6 @@ def choose_device(device: str = "auto") -> torch.device:
         raise ValueError(
             f"device {device!r} is not available: {first_line(error)}; use auto, cpu, cuda or mps"
         ) from error
-    if torch_device.type not in ("cpu", "cuda", "mps"):
-        raise ValueError(f"device {device!r} is not supported: use auto, cpu, cuda or mps")
     return torch_device
 
 

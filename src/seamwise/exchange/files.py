@@ -15,6 +15,7 @@ from seamwise.exchange.roi import read_rois, write_rois
 from seamwise.io.atomic import check_writable, make_folder
 from seamwise.io.errors import error_line
 from seamwise.io.images import write_labels
+from seamwise.io.links import real_path
 from seamwise.io.listing import by_stem, find_images, find_labels, stem
 from seamwise.io.ome_zarr import is_ome_zarr, write_image
 from seamwise.io.outcome import Outcome, amount
@@ -303,7 +304,7 @@ def _target(
 ) -> Path:
     """Where labels go, without the ending: not over the image, nor over others of this call."""
     target = output / drawing.name
-    if image is not None and overwrite and image.resolve().parent == output.resolve():
+    if image is not None and overwrite and real_path(image).parent == real_path(output):
         raise ValueError(f"its labels could replace {image}: choose another folder")
     if target in written:
         raise ValueError(f"two images have the name {drawing.name}: rename one")

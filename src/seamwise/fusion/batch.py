@@ -1,8 +1,7 @@
 """Fuse bursts of files into picture files; see `fuse_files`."""
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from seamwise.fusion.hyperstack import (
     most_moved,
     shared_box,
 )
-from seamwise.fusion.jobs import FuseJob, is_picture, pictures_in, plan
+from seamwise.fusion.jobs import FuseJob, is_picture, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
 from seamwise.fusion.methods import CLASSICAL, fuse_burst
 from seamwise.fusion.networks import (
@@ -42,6 +41,7 @@ from seamwise.fusion.predict import Model
 from seamwise.fusion.quality import check_quality, with_quality
 from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.result import Fusion
+from seamwise.fusion.result_folder import begin_results
 from seamwise.fusion.stack import Plane, Stack
 from seamwise.fusion.stored_alignment import changes_frames, load_for, load_parts, save_parts
 from seamwise.fusion.surface_files import (
@@ -57,7 +57,7 @@ from seamwise.io.journal import draft, unfinished
 from seamwise.io.outcome import Outcome, amount
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 from seamwise.io.photo_jpeg import QUALITY
-from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
+from seamwise.io.provenance import RECORD
 
 
 def fuse_files(
@@ -121,25 +121,18 @@ def fuse_files(
         listener.announce(note)
     options = replace(options, runtime=runtime_name(models.values()))
     make_folder(jobs[0].output.parent)
+    results = ExitStack()
     if not is_single:
         provenance = provenance_of(options, resources, precision_of(models.values()))
         provenance = with_quality(provenance, output, jobs, files.quality or QUALITY)
-        _prepare(output, jobs, provenance, files.overwrite)
+        results = begin_results(output, jobs, provenance, files.overwrite)
 
     work = _Work(options, resources, files, listener, models)
 
     def outcomes() -> Iterator[Outcome]:
-        for job in jobs:
-            notes = (job.note,) if job.note else ()
-            if job.output.exists() and not files.overwrite:
-                yield Outcome(job.output, len(jobs), messages=(*notes, _skip_note(job, files)))
-                continue
-            try:
-                messages = work.run(job)
-            except (ValueError, TypeError, OSError, MemoryError) as error:
-                yield Outcome(job.output, len(jobs), True, (*notes, _error_line(job, error)))
-                continue
-            yield Outcome(job.output, len(jobs), messages=(*notes, *messages))
+        with results:
+            for job in jobs:
+                yield work.outcome(job, len(jobs))
 
     return outcomes()
 
@@ -153,6 +146,17 @@ class _Work:
     files: FuseOutputs
     listener: Listener
     models: Mapping[str | Path, Model | None]
+
+    def outcome(self, job: FuseJob, total: int) -> Outcome:
+        """Fuse a burst unless its picture exists; errors become a line."""
+        notes = (job.note,) if job.note else ()
+        if job.output.exists() and not self.files.overwrite:
+            return Outcome(job.output, total, messages=(*notes, _skip_note(job, self.files)))
+        try:
+            messages = self.run(job)
+        except (ValueError, TypeError, OSError, MemoryError) as error:
+            return Outcome(job.output, total, True, (*notes, _error_line(job, error)))
+        return Outcome(job.output, total, messages=(*notes, *messages))
 
     def run(self, job: FuseJob) -> tuple[str, ...]:
         try:
@@ -266,27 +270,6 @@ def _usable(job: FuseJob, options: FuseOptions) -> tuple[Sequence[int], tuple[st
 def _error_line(job: FuseJob, error: Exception) -> str:
     hint = "; --skip-bad fuses the others" if isinstance(error, BadFrameError) else ""
     return error_line(job.output, error) + hint
-
-
-def _prepare(
-    output: Path, jobs: Sequence[FuseJob], provenance: Provenance, overwrite: bool
-) -> None:
-    """Keep in a folder how its pictures are made, or refuse to mix them.
-
-    A folder of pictures without a record stays without one.
-    """
-    pictures, targets = pictures_in(output, jobs), {job.output for job in jobs}
-    remaining = pictures - targets if overwrite else pictures
-    if remaining and not (output / RECORD).exists():
-        return
-    if check_folder(output, provenance, results=pictures, targets=targets, overwrite=overwrite):
-        for job in jobs:
-            for path in job.old_maps() if job.output.exists() else ():
-                path.unlink()
-            if job.output.is_dir():
-                shutil.rmtree(job.output)
-            job.output.unlink(missing_ok=True)
-    write_record(output, provenance)
 
 
 def _check_new(job: FuseJob, files: FuseOutputs) -> None:

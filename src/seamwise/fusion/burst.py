@@ -29,6 +29,7 @@ from seamwise.fusion.scale import Scale, check_numbers, scale_of
 from seamwise.fusion.stack import Plane, planes_of
 from seamwise.fusion.stored_alignment import without_maps
 from seamwise.fusion.transparency import PackedMask, extended
+from seamwise.io.links import real_path
 from seamwise.io.listing import ZARR, find_images, natural_order
 from seamwise.io.photo import Photo, PhotoInfo, read_photo
 from seamwise.io.provenance import RECORD
@@ -328,9 +329,10 @@ def check_outside(
     ValueError
         The folder is one of the inputs, or, if `with_subfolders`, lies somewhere in one.
     """
-    place = folder.resolve()
+    place = real_path(folder)
     for path in map(Path, inputs):
-        is_inside = place == path.resolve() or (with_subfolders and path.resolve() in place.parents)
+        source = real_path(path)
+        is_inside = place == source or (with_subfolders and source in place.parents)
         if path.is_dir() and is_inside:
             raise ValueError(
                 f"results in {folder} would be taken for frames by the next run: "
@@ -361,9 +363,9 @@ def find_frames(inputs: Sequence[str | Path]) -> list[Path]:
     paths = [path for source in inputs for path in _pictures(Path(source))]
     places: set[Path] = set()
     for path in paths:
-        if path.resolve() in places:
+        if real_path(path) in places:
             raise ValueError(f"{path} is given twice: name each frame once")
-        places.add(path.resolve())
+        places.add(real_path(path))
     return paths
 
 

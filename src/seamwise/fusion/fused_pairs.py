@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seamwise.fusion.burst import burst_folders, find_frames
+from seamwise.io.links import real_path
 from seamwise.io.listing import by_stem, find_images, stem
 
 DUMMIES = ("source A", "source B")
@@ -142,7 +143,7 @@ def _pair_of_folder(folder: Path) -> FusedPair:
 def _pairs_of_files(folder: Path, frames: Sequence[Path]) -> Iterator[FusedPair]:
     parts = [_FRAME.fullmatch(stem(frame)) for frame in frames]
     if not any(parts) or (len(frames) == 2 and not _common_name(frames)):
-        yield _pair(folder.resolve().name, frames)
+        yield _pair(real_path(folder).name, frames)
         return
     groups: dict[str, list[Path]] = {}
     for frame, match in zip(frames, parts, strict=True):
@@ -175,10 +176,10 @@ def _common_name(frames: Sequence[Path]) -> str | None:
 
 
 def _method_names(fused: Sequence[Path]) -> list[str]:
-    short = [path.resolve().name if path.is_dir() else stem(path) for path in fused]
+    short = [real_path(path).name if path.is_dir() else stem(path) for path in fused]
     names_in_use = [*short, *DUMMIES]
     names = [
-        name if names_in_use.count(name) == 1 else f"{path.resolve().parent.name}/{name}"
+        name if names_in_use.count(name) == 1 else f"{real_path(path).parent.name}/{name}"
         for name, path in zip(short, fused, strict=True)
     ]
     for number, name in enumerate(names):

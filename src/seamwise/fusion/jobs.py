@@ -11,6 +11,7 @@ from seamwise.fusion.capture_time import split_by_time, with_headers
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, Stack, stack_of
 from seamwise.fusion.stored_alignment import next_to, without_maps
+from seamwise.io.links import real_path
 from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
 from seamwise.io.tiff import OME_SUFFIXES
 
@@ -262,10 +263,10 @@ def _twins(output: Path) -> set[Path]:
 
 def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
     """Raise ValueError if a job would replace a frame, or what another job writes."""
-    frames = {frame.resolve(): frame for job in jobs for frame in job.frames}
+    frames = {real_path(frame): frame for job in jobs for frame in job.frames}
     places: set[Path] = set()
     for path in (path for job in jobs for path in job.outputs(files)):
-        place = path.resolve()
+        place = real_path(path)
         if place in frames:
             raise ValueError(
                 f"{frames[place]} is a frame and would be replaced: name another output"
@@ -311,7 +312,7 @@ def _jobs_of(source: Path, output: Path) -> list[FuseJob]:
 
 def _jobs_of_folder(folder: Path, output: Path) -> list[FuseJob]:
     """One job for the frames in a folder, or one for each stack."""
-    name = folder.resolve().name
+    name = real_path(folder).name
     try:
         frames = find_frames([folder])
         is_stacks = _are_stacks(frames)

@@ -411,15 +411,26 @@ def estimated_alignment(burst: Burst, options: FuseOptions, report: Report) -> A
     is_moving = options.align and options.motion != "none"
     if not (is_moving or (options.exposure and is_alignable(burst.shape))):
         return None
-    stage = _stage_report(report, "align" if is_moving else "brightness")
+    stage = _two_rounds(report, "align" if is_moving else "brightness", len(burst))
     alignment = estimate_alignment(
-        CountedFrames(ReorderedFrames(burst, burst.order), stage, len(burst)),
+        CountedFrames(ReorderedFrames(burst, burst.order), stage, 2 * len(burst)),
         motion=options.motion if is_moving else "none",
         exposure=options.exposure,
         names=[Path(burst.names[i]).name for i in burst.order],
     ).reordered(np.argsort(burst.order).tolist())
     is_changed = not all(map(alignment.is_untouched, range(len(burst))))
     return alignment if options.align or is_changed else None
+
+
+def _two_rounds(report: Report, stage: str, count: int) -> Callable[[int, int], None]:
+    """A report of a work that may read its frames a second time, which counts from 1 again."""
+
+    def read(done: int, _: int) -> None:
+        is_again = done > count
+        words = f"{stage} again" if is_again else stage
+        report(StageProgress(words, done - count * is_again, count))
+
+    return read
 
 
 def _stage_report(report: Report, stage: str) -> Callable[[int, int], None]:

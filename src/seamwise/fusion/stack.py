@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.plane_reader import PlaneReader
+from seamwise.io.links import real_path
 from seamwise.io.listing import stem
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.photo import photo_info
@@ -69,7 +70,7 @@ class Plane:
 
     def resolve(self) -> Path:
         """Return the place of the file."""
-        return self.volume.path.resolve()
+        return real_path(self.volume.path)
 
     @property
     def suffix(self) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         write_probabilities,
     )
     from seamwise.io.jsonfile import read_json, write_json
+    from seamwise.io.links import real_path
     from seamwise.io.listing import find_images
     from seamwise.io.lock import lock_file
     from seamwise.io.models import (
@@ -113,6 +114,7 @@ __all__ = [
     "read_labels",
     "read_photo",
     "read_spaced_labels",
+    "real_path",
     "renamed_note",
     "save_model",
     "set_of_files",
@@ -154,6 +156,7 @@ _ROOMS = {
         "write_json",
     ),
     "listing": ("find_images",),
+    "links": ("real_path",),
     "lock": ("lock_file",),
     "models": (
         "Architecture",

@@ -42,15 +42,20 @@ def unreadable(path: Path, kind: str, error: Exception) -> Exception:
 def first_line(error: Exception) -> str:
     """Return the first line of what a library says, or the kind of error if it says nothing.
 
+    A lookup that failed says only what it looked for.
+
     Examples
     --------
     >>> first_line(RuntimeError("no such device\\nException raised from ..."))
     'no such device'
     >>> first_line(EOFError())
     'EOFError'
+    >>> first_line(KeyError("pages"))
+    "a part is missing ('pages')"
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:_REASON_LENGTH]
+    line = lines[0][:_REASON_LENGTH]
+    return f"a part is missing ({line})" if isinstance(error, LookupError) else line
 
 
 def error_line(path: Path, error: Exception) -> str:

@@ -68,6 +68,8 @@ def find_images(
     names = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if not names:
         raise ValueError("inputs is empty: give at least one image, folder or pattern")
+    if "" in names:
+        raise ValueError("inputs has an empty name: give an image, folder or pattern")
     paths = {}
     for name in names:
         images = _images_of(Path(name), masks, (*SUFFIXES, *HEIF, *RAW) if photos else SUFFIXES)

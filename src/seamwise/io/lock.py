@@ -13,7 +13,7 @@ _PATIENCE = 0.2  # seconds: whoever removes the file at the end of its work need
 
 
 @contextmanager
-def lock_file(path: Path, *, name: str) -> Iterator[None]:
+def lock_file(path: Path, *, name: str, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the lock of a file while the block runs; the file is removed at the end.
 
     A process that ends loses its locks, however it ends: a file that stays behind locks nothing.
@@ -25,6 +25,8 @@ def lock_file(path: Path, *, name: str) -> Iterator[None]:
         The file; it is created for this.
     name : str
         What the block writes, for the message.
+    patience : float
+        Seconds to wait for the lock.
 
     Raises
     ------
@@ -44,7 +46,8 @@ def lock_file(path: Path, *, name: str) -> Iterator[None]:
     False
     """
     check_writable(path)
-    lock = FileLock(path, timeout=_PATIENCE)
+    # a block that began in one thread may end in another
+    lock = FileLock(path, timeout=patience, thread_local=False)
     try:
         with warnings.catch_warnings():  # where it falls back to a file that exists or does not
             warnings.simplefilter("ignore")
@@ -54,7 +57,10 @@ def lock_file(path: Path, *, name: str) -> Iterator[None]:
             f"another process is writing {name}: wait for it, or choose another output"
         ) from None
     except OSError:  # a network disk without locks
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
         return
     try:
         yield

@@ -20,6 +20,7 @@ from seamwise.io.decode_rule import ThresholdPair as ThresholdPair
 from seamwise.io.decode_rule import TuningRecord as TuningRecord
 from seamwise.io.decode_rule import WatershedPair as WatershedPair
 from seamwise.io.errors import first_line
+from seamwise.io.links import real_path
 
 if TYPE_CHECKING:  # slow to import: networks that other runtimes compute do without it
     import torch
@@ -400,13 +401,13 @@ def check_model_output(path: Path, *, members: Sequence[Path] = ()) -> None:
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"cannot write a model to {path}: expected a name ending in .safetensors")
-    built_in = {file.resolve(): name for name, file in shipped_models().items()}
-    if path.resolve() in built_in:
+    built_in = {real_path(file): name for name, file in shipped_models().items()}
+    if real_path(path) in built_in:
         raise ValueError(
-            f"the model {built_in[path.resolve()]} ships with seamwise and stays as it is: "
+            f"the model {built_in[real_path(path)]} ships with seamwise and stays as it is: "
             "name another file, e.g. -o mine.safetensors"
         )
-    if path.resolve() in [member.resolve() for member in members]:
+    if real_path(path) in [real_path(member) for member in members]:
         raise ValueError(f"{path} is one of the models to combine: name another file")
 
 

@@ -11,6 +11,7 @@ import torch
 from seamwise.io.atomic import atomic_path
 from seamwise.io.bioimageio import Package, read_package
 from seamwise.io.cache import shrink, user_cache
+from seamwise.io.links import real_path
 from seamwise.io.models import Architecture, NormalizationRule, SegmentationInfo, model_bytes
 from seamwise.labels import CLASS_NAMES
 
@@ -47,7 +48,7 @@ def _state(path: Path) -> tuple[str | int, ...] | None:
     if not path.is_file() or path.suffix.lower() != ".zip":
         return None
     file = path.stat()
-    return str(path.resolve()), file.st_ino, file.st_size, file.st_mtime_ns, str(user_cache(""))
+    return str(real_path(path)), file.st_ino, file.st_size, file.st_mtime_ns, str(user_cache(""))
 
 
 def _write(package: Package) -> Path:

@@ -98,7 +98,7 @@ def check_folder(
     results: Collection[Path],
     targets: Collection[Path],
     overwrite: bool,
-) -> bool:
+) -> str:
     """Raise ValueError if results made in another way would remain among those of a run.
 
     Parameters
@@ -116,9 +116,10 @@ def check_folder(
 
     Returns
     -------
-    bool
-        Whether targets that exist were made in another way: delete them before `write_record`, so
-        that an interrupted run leaves no mixture.
+    str
+        How results of the folder were made otherwise, as in `Provenance.difference`: delete targets
+        that exist before `write_record`, so that an interrupted run leaves no mixture. Empty if
+        they were not.
     """
     path = folder / RECORD
     if path.exists():
@@ -132,7 +133,7 @@ def check_folder(
             f"{folder} holds {min(remaining).name}, {difference}: choose another folder, "
             "or --overwrite all of them"
         )
-    return bool(difference)
+    return difference
 
 
 def write_record(folder: Path, provenance: Provenance) -> None:

@@ -12,6 +12,7 @@ from seamwise.io.atomic import check_writable
 from seamwise.io.csvfile import write_columns
 from seamwise.io.errors import error_line
 from seamwise.io.journal import draft, unfinished
+from seamwise.io.links import real_path
 from seamwise.io.listing import by_stem, find_images, find_labels, image_name, natural_order, stem
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.outcome import Outcome, amount
@@ -305,8 +306,8 @@ def _check_job(pairing: Pairing, table: Path, options: MeasureOptions, overwrite
         if path.exists() and path not in leftovers:
             raise FileExistsError(f"{path} already exists: --overwrite replaces it")
     check_writable(table)
-    inputs = {path.resolve() for job in pairing.jobs for path in (job.image, job.labels)}
-    if table.resolve() in inputs:
+    inputs = {real_path(path) for job in pairing.jobs for path in (job.image, job.labels)}
+    if real_path(table) in inputs:
         raise ValueError(f"{table} would replace an input: give another file")
 
 
@@ -369,6 +370,7 @@ def _write(
     if options.track and options.exclude_edge:  # only now: the edge must not cut a track in two
         files, line = without_edge(files)
         messages.append(line)
+    messages += _without_size(files)
     cells = joined([file.cells for file in files])
     fields = [field for file in files for field in file.fields]
     column, threshold = None, None
@@ -395,6 +397,19 @@ def _write(
             draw_plots(hidden, cells, summary, options, threshold)
     faults = write_numbers(files, cells) if properties else []
     return (*messages, *faults), is_whole and not faults
+
+
+def _without_size(files: Sequence[FileTable]) -> list[str]:
+    """A line about images whose columns in micrometres stay empty."""
+    unknown = [file for file in files if file.spacing is None]
+    if not unknown:
+        return []
+    images = "this image" if len(files) == 1 else f"{len(unknown)} of {len(files)} images"
+    spacing = "0.5,0.5" if all(field.is_flat for field in unknown[0].fields) else "2,0.5,0.5"
+    return [
+        f"the pixel size of {images} is not known, and columns in µm are empty: "
+        f"give it, e.g. --spacing {spacing}"
+    ]
 
 
 def _labels_reader(labels: Volume, time: int) -> Reader:

@@ -34,7 +34,7 @@ class FieldSize:
 
 
 def summarise(cells: Table, fields: Sequence[FieldSize], *, positive: str | None = None) -> Table:
-    """Count cells for each image and time point, each image, and each time point.
+    """Count cells for each image and time point, each image, and all images or each time point.
 
     Parameters
     ----------
@@ -48,17 +48,14 @@ def summarise(cells: Table, fields: Sequence[FieldSize], *, positive: str | None
     Returns
     -------
     Table
-        ``scope``: "image and time", "image" or "time"; ``file`` and ``time``, empty and masked
-        where the row is about several; ``cells``; with `positive` also ``positive`` and
-        ``positive_share`` (NaN without cells); ``cells_per_mm2`` of flat images (NaN in an empty
-        region); median of the area or volume; for each channel the mean over the cells of their
-        means.
+        ``scope``: "image and time" if an image has several time points; "image"; with several time
+        points "time", else with several images "all". ``file`` and ``time``, empty and masked where
+        the row is about several, or there is one time; ``cells``; with `positive` also ``positive``
+        and ``positive_share`` (NaN without cells); ``cells_per_mm2`` of flat images (NaN in an
+        empty region); median of the area or volume; for each channel the mean over the cells of
+        their means.
     """
-    scopes: dict[str, Callable[[str, int], tuple[str, int]]] = {
-        "image and time": lambda file, time: (file, time),
-        "image": lambda file, time: (file, _NO_TIME),
-        "time": lambda file, time: ("", time),
-    }
+    scopes = _scopes(fields)
     rows: list[dict[str, object]] = []
     for scope, key_of in scopes.items():
         own: dict[tuple[str, int], list[FieldSize]] = {}
@@ -72,6 +69,20 @@ def summarise(cells: Table, fields: Sequence[FieldSize], *, positive: str | None
             where = {"scope": scope, "file": key[0], "time": key[1]}
             rows.append(where | _numbers(part, group, positive))
     return _as_table(rows)
+
+
+def _scopes(fields: Sequence[FieldSize]) -> dict[str, Callable[[str, int], tuple[str, int]]]:
+    """What rows count; a function of file and time for each kind, equal for what a row pools."""
+    files, times = {field.file for field in fields}, {field.time for field in fields}
+    scopes: dict[str, Callable[[str, int], tuple[str, int]]] = {}
+    if len({(field.file, field.time) for field in fields}) > len(files):
+        scopes["image and time"] = lambda file, time: (file, time)
+    scopes["image"] = lambda file, time: (file, _NO_TIME)
+    if len(times) > 1:
+        scopes["time"] = lambda file, time: ("", time)
+    elif len(files) > 1:
+        scopes["all"] = lambda file, time: ("", _NO_TIME)
+    return scopes
 
 
 def _numbers(cells: Table, fields: Sequence[FieldSize], positive: str | None) -> dict[str, object]:

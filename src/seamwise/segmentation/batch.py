@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from seamwise.engine.memory import free_memory
 from seamwise.engine.prefetch import prefetch
 from seamwise.engine.resources import Resources
 from seamwise.engine.runtime_record import kept_runtime, runtime_of_record
-from seamwise.io.atomic import check_writable, has_long_name, make_folder, remove_file
+from seamwise.io.atomic import has_long_name, make_folder, remove_file
 from seamwise.io.errors import error_line
 from seamwise.io.images import (
     Image,
@@ -28,12 +29,14 @@ from seamwise.io.images import (
     write_png,
     write_probabilities,
 )
+from seamwise.io.links import real_path
 from seamwise.io.listing import find_images, first_bytes, stem, unread_files
 from seamwise.io.models import renamed_note
 from seamwise.io.ome_zarr import is_ome_zarr, label_names
 from seamwise.io.outcome import Outcome, amount
-from seamwise.io.provenance import RECORD, Provenance, check_folder, write_record
+from seamwise.io.provenance import Provenance
 from seamwise.io.raster import count_pixels, raster_kind
+from seamwise.io.result_folder import open_results
 from seamwise.io.volume import open_volume
 from seamwise.metrics import seam_doubt
 from seamwise.segmentation.big.memory import whole_image_bytes
@@ -50,6 +53,7 @@ from seamwise.segmentation.outputs import (
     all_maps,
     check_output_folder,
     check_outputs,
+    labels_in,
     no_contrast,
     other_results,
     result_record,
@@ -167,11 +171,11 @@ def segment_files(
         labels made with other options or by something else, the model has no thresholds for the
         rule, or an option does not fit the model.
     OSError
-        An input does not exist, or the output cannot be written; while the outcomes are drawn:
-        the disk is full, or the scheduler does not answer or is lost.
+        An input does not exist, the output cannot be written, or another process writes there with
+        other options; while the outcomes are drawn: the disk is full, or the scheduler is lost.
     """
-    paths = [Path(path).resolve() for path in inputs]
-    is_inside = is_ome_zarr(output) and paths == [output.resolve()]
+    paths = [real_path(path) for path in inputs]
+    is_inside = is_ome_zarr(output) and paths == [real_path(output)]
     source = "" if model is None else model.source
     options = replace(options, model=source or options.model)
     asked = options.runtime
@@ -196,6 +200,7 @@ def segment_files(
                 f"mode 2d-stitch writes a TIFF, which {output} cannot hold: choose a folder"
             )
         jobs = [_Job(output, output, output, by_block=True)]
+        results = ExitStack()  # the labels have a lock of their own
     else:
         check_output_folder(output, inputs)
         net = model.info.architecture
@@ -208,13 +213,20 @@ def segment_files(
             ndim=net.ndim,
         )
         jobs = _jobs(find_images(inputs), output, options, resources, files, whole_bytes)
-        _prepare(output, jobs, provenance, files.overwrite)
+        results = open_results(
+            output,
+            provenance,
+            list_results=partial(labels_in, output),
+            targets={job.labels for job in jobs},
+            overwrite=files.overwrite,
+            remove_targets=partial(_remove_results, jobs),
+        )
 
     def outcomes() -> Iterator[Outcome]:
         by_block = partial(_run_by_block, provenance, model, options, resources, files, listener)
         # one image is read, decoded or written while the network sees the other
         threads = 2 if len(jobs) > 1 else 1
-        with ThreadPoolExecutor(1) as lane:
+        with results, ThreadPoolExecutor(1) as lane:
             shared = replace(model, lane=lane) if threads > 1 else model
 
             def run(job: _Job) -> _Result:
@@ -226,7 +238,7 @@ def segment_files(
 
             # no further tile is computed, so that Ctrl-C need not wait for whole images
             stop = partial(lane.shutdown, wait=False, cancel_futures=True)
-            results = prefetch(
+            done = prefetch(
                 run,
                 jobs,
                 threads=threads,
@@ -234,7 +246,7 @@ def segment_files(
                 limit=resources.memory or free_memory(),
                 stop=stop,
             )
-            for job, (messages, has_failed) in zip(jobs, results, strict=True):
+            for job, (messages, has_failed) in zip(jobs, done, strict=True):
                 yield Outcome(job.image, len(jobs), has_failed, messages)
 
     return outcomes()
@@ -322,23 +334,14 @@ def _whole_image(
     return memory, volume.times > 1 or is_ome_zarr(path)
 
 
-def _prepare(output: Path, jobs: Sequence[_Job], provenance: Provenance, overwrite: bool) -> None:
-    """Make a folder that holds results of these options only, or refuse."""
-    make_folder(output)
-    check_writable(output / RECORD)
-    labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
-    targets = {job.labels for job in jobs}
-    if check_folder(output, provenance, results=labels, targets=targets, overwrite=overwrite):
-        for job in jobs:
-            if job.by_block:
-                for folder in (job.labels, job.maps):
-                    shutil.rmtree(folder, ignore_errors=True)
-            else:
-                remove_file(job.labels)
-                remove_file(job.maps)
-            remove_file(job.overlay)
-            remove_file(job.seams)
-    write_record(output, provenance)
+def _remove_results(jobs: Sequence[_Job]) -> None:
+    """Delete what earlier runs made of the images."""
+    for job in jobs:
+        remove = partial(shutil.rmtree, ignore_errors=True) if job.by_block else remove_file
+        for path in (job.labels, job.maps):
+            remove(path)
+        for path in (job.overlay, job.seams):
+            remove_file(path)
 
 
 def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions) -> _Result:

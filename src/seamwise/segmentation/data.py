@@ -230,7 +230,7 @@ def read_pair(
         note="; ".join(notes),
         hint=mistake,
         # if a mask is not a label image, every number is in pieces
-        fragments=() if mistake else fragments(labels),
+        fragments=() if mistake else fragments(labels, connectivity=labels.ndim),
         is_corrected=pair.is_corrected,
     )
 
@@ -321,9 +321,8 @@ def mask_notes(images: Sequence[AnnotatedImage]) -> list[str]:
             f"{len(cells)} of {count} cells are in several pieces (in {len(split_images)} of "
             f"{len(images)} images, e.g. number {cells[0].label} of {split_images[0].name}; "
             f"half of the smaller pieces have at most {amount(round(median(crumbs)), 'pixel')}, "
-            f"the largest {max(crumbs)}; pixels that meet at a corner only are apart): each piece "
-            "is learned as a cell of its own; erase stray pixels, and where two cells share a "
-            "number give one of them a new number"
+            f"the largest {max(crumbs)}): each piece is learned as a cell of its own; erase stray "
+            "pixels, and where two cells share a number give one of them a new number"
         )
     return notes
 

@@ -12,6 +12,10 @@ from seamwise.io.models import Fit, SegmentationInfo
 from seamwise.segmentation.zoom import Zoom, diameter_of
 
 _SLACK = 0.9  # of the least certainty in training: below this the model is called unsure
+# Of the least certainty in training: below it an image shows nothing that the model knows. With
+# `walls-3d`, noise has 0.21 to 0.45 of it, real cells that are found 0.62 or more, see
+# benchmarks/README.md ("Noise in stacks").
+_NOTHING = 0.5
 _FAR = 1.5  # times the usual range of diameters
 FEW = 5
 """Fewer cells say nothing about their usual size."""
@@ -135,6 +139,17 @@ def misfit(
     return _doubt(info, look, skew) or _odd_size(info, look, cells, zoom)
 
 
+def sees_nothing(info: SegmentationInfo, look: Look) -> bool:
+    """Whether all that a model sees is noise to it, so that no cell is one.
+
+    It is so if the mean gap between the classes is less than half the least one in training. A
+    relief needs no such limit: a rule that decodes by it drops cells of low relief.
+    """
+    if info.fit is None or look.by_relief or not is_comparable(info, look):
+        return False
+    return look.mean < _NOTHING * info.fit.certainty
+
+
 def is_comparable(info: SegmentationInfo, look: Look) -> bool:
     """Whether a certainty is of the kind that a model file keeps: both by relief, or both not."""
     if info.fit is None:
@@ -157,6 +172,11 @@ def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
     )
     if not look.foreground:
         return f"the model sees no cells: {reason}"
+    if sees_nothing(info, look):
+        return (
+            f"the model sees noise (certainty {look.mean:.2f}, in training at least "
+            f"{fit.certainty:.2f}), and no cells are kept: {reason}"
+        )
     return (
         f"the model is unsure (certainty {look.mean:.2f}, in training at least "
         f"{fit.certainty:.2f}): {reason}"

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from seamwise.decode import instances
 from seamwise.decode.probabilities import check_probabilities
 from seamwise.io.atomic import make_folder
-from seamwise.io.errors import error_line, unreadable
+from seamwise.io.errors import UnsupportedError, error_line, unreadable
 from seamwise.io.images import read_image, write_labels
 from seamwise.io.jsonfile import read_json
+from seamwise.io.links import real_path
 from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.io.models import DecodeRule
 from seamwise.io.ome_zarr import is_ome_zarr, write_image
@@ -24,6 +25,7 @@ from seamwise.segmentation.nnunet_classes import RECORD, ClassNames, read_class_
 from seamwise.types import AnyPath
 
 _MOST_CLASSES = 4
+_NUMPY = (b"\x93NUMPY", b"PK")  # how files of one array and of several begin
 _ARRAY_NAMES = ("probabilities", "softmax", "classes", "segmentation")  # as nnU-Net and we say
 _IMAGES = (".tif", ".tiff", ".png", ".zarr")
 _SLACK = 0.01  # of float16 and 8 bits, in a sum of probabilities
@@ -78,7 +80,7 @@ def decode_files(
             try:
                 times = open_volume(path, axes=axes).times if is_ome_zarr(path) else 1
                 target = output / f"{name}.ome.zarr" if times > 1 else target
-                if target.resolve() == path.resolve():
+                if real_path(target) == real_path(path):
                     raise ValueError(f"its labels would replace {path}: choose another folder")
                 if target.exists() and not overwrite:
                     yield Outcome(path, len(files), messages=(f"{path}: {target} already exists",))
@@ -180,6 +182,8 @@ def read_probabilities(path: Path, *, axes: str | None = None) -> NDArray[np.flo
 
 
 def _check_pixels(maps: NDArray[Any]) -> None:
+    if not maps.ndim:
+        raise ValueError("it is a single number: give an image of probabilities or classes")
     if not maps.size:
         raise ValueError(f"it has no pixels (shape {maps.shape}): compute it again")
     if maps.dtype.kind == "c":
@@ -300,6 +304,9 @@ def _read(
 def _read_array(path: Path) -> NDArray[Any]:
     try:
         with path.open("rb") as stream:  # np.load leaves a damaged file open
+            if not stream.read(6).startswith(_NUMPY):
+                raise UnsupportedError("it does not begin as one; write it with numpy.savez")
+            stream.seek(0)
             content = np.load(stream, allow_pickle=False)
             array = content if isinstance(content, np.ndarray) else content[_name_in(content.files)]
     except OSError as error:

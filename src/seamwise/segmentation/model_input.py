@@ -20,6 +20,7 @@ def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
         image = image.astype(np.uint8)
     if image.ndim == info.architecture.ndim:
         image = image[np.newaxis]
+    _check_distinct(image, info)
     check_shape(image.shape, info)
     low, high = image.min(), image.max()
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -27,6 +28,18 @@ def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
             "image has NaN or infinite pixels: replace them, e.g. with numpy.nan_to_num"
         )
     return image
+
+
+def _check_distinct(image: NDArray[Any], info: SegmentationInfo) -> None:
+    """Raise ValueError if there are too many channels because all are the same one."""
+    count, wanted = len(image), info.architecture.in_channels
+    if image.ndim != info.architecture.ndim + 1 or not wanted == 1 < count or not image.size:
+        return
+    if all(np.array_equal(image[0], other) for other in image[1:]):
+        raise ValueError(
+            f"the model expects {amount(wanted, 'channel')}, the image has {count} that are equal: "
+            "give one of them"
+        )
 
 
 def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:

@@ -224,8 +224,8 @@ class OutputOptions:
 def _channels(channel: Any) -> int | tuple[int, ...]:
     """The number of a channel, or of several, as plain Python."""
     if isinstance(channel, str | bytes) or not isinstance(channel, Iterable):
-        return whole_number("channel", channel)
-    numbers = tuple(whole_number("channel", number) for number in channel)
+        return whole_number("channel", channel, 0)
+    numbers = tuple(whole_number("channel", number, 0) for number in channel)
     if not numbers:
         raise ValueError("channel must be a number or several, not none: remove it for all")
     return numbers

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.jsonfile import read_json
+from seamwise.io.links import real_path
 from seamwise.io.listing import find_images, stem
 from seamwise.io.provenance import RECORD
 from seamwise.segmentation.big.target import record_of_labels, work_folder
@@ -23,7 +24,7 @@ def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
         The files that each input becomes. None of them may be an input, or be in a folder of
         inputs.
     """
-    inputs = {path.resolve() for path in outputs}
+    inputs = {real_path(path) for path in outputs}
     folders = {path.parent for path in inputs}
     writers: dict[Path, Path] = {}
     for image, paths in outputs.items():
@@ -33,19 +34,19 @@ def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
                     f"{writers[path]} and {image} would both write {path}: "
                     "give them two output folders"
                 )
-            if path.resolve() in inputs:
+            if real_path(path) in inputs:
                 raise ValueError(
                     f"the results of {image} would replace {path}: choose another output folder"
                 )
             writers[path] = image
     for path in writers:
-        if path.resolve().parent in folders:
+        if real_path(path).parent in folders:
             raise ValueError(f"{path} would be among the inputs: choose another output folder")
 
 
 def check_output_folder(output: Path, inputs: Sequence[str | Path]) -> None:
     """Raise ValueError if the results cannot go there: it is an input, or named as an image."""
-    if any(Path(path).resolve() == output.resolve() for path in inputs):
+    if any(real_path(path) == real_path(output) for path in inputs):
         raise ValueError(f"{output} is the input folder: choose another one for the labels")
     if output.suffix.lower() == ".zarr":
         raise ValueError(
@@ -80,5 +81,9 @@ def result_record(output: Path, name: str | None) -> dict[str, Any] | None:
 
 def other_results(output: Path, inputs: Sequence[str | Path]) -> set[str]:
     """Return stems of the labels in a folder that are not those of the inputs."""
-    labels = {*output.glob("*.tif"), *output.glob("*.ome.zarr")}
-    return {stem(path) for path in labels} - {stem(path) for path in find_images(inputs)}
+    return {stem(path) for path in labels_in(output)} - {stem(path) for path in find_images(inputs)}
+
+
+def labels_in(folder: Path) -> set[Path]:
+    """Return the label images that runs wrote into a folder."""
+    return {*folder.glob("*.tif"), *folder.glob("*.ome.zarr")}

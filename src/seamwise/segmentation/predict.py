@@ -18,7 +18,7 @@ from seamwise.io.bioimageio import is_package
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
-from seamwise.segmentation.fit import Watch, look_at, misfit, skewness
+from seamwise.segmentation.fit import Watch, look_at, misfit, sees_nothing, skewness
 from seamwise.segmentation.model_input import as_model_input
 from seamwise.segmentation.normalization import Normalization, identity_normalization, normalization
 from seamwise.segmentation.options import SegmentOptions
@@ -110,7 +110,8 @@ def segment(
 
     Notes
     -----
-    Intensities are normalised once, from the whole image. A constant image is background.
+    Intensities are normalised once, from the whole image. A constant image is background. So is one
+    in which arg-max decoding is far less sure than in training, such as noise; `caution` says so.
 
     Examples
     --------
@@ -197,6 +198,8 @@ def segment_image(
         slabs = Watch(drawn_ahead(parts) if model.lane is None else parts, classes)
         labels = decode_slabs(slabs, channels.shape[1:], rule, classes=classes)
         look = slabs.look
+    if sees_nothing(model.info, look):
+        labels = np.zeros_like(labels)
     cells = int(labels.max(initial=0))
 
     def read(box: Box) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from seamwise.labels import Labels, as_labels, relabel, smallest_dtype
 from seamwise.labels.slabs import look_up
 from seamwise.metrics import OverlapTable, overlap_table
 from seamwise.segmentation.decoding import decode_slabs
-from seamwise.segmentation.fit import Look, Watch, misfit, skewness
+from seamwise.segmentation.fit import Look, Watch, misfit, sees_nothing, skewness
 from seamwise.segmentation.model_input import as_model_input
 from seamwise.segmentation.normalization import Normalization, normalization
 from seamwise.segmentation.options import STITCH_IOU, SegmentOptions, check_iou
@@ -184,6 +184,8 @@ def segment_slices(
 
     labels = stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
     plane, look = planes[:, planes.shape[1] // 2], sum(looks, Look())
+    if sees_nothing(network.info, look):
+        labels = np.zeros_like(labels)
     caution = second_look(
         lambda box: plane[(slice(None), *box)],
         plane.shape[1:],

@@ -1,6 +1,7 @@
 """The stages from an image on disk to its labels, each block by block; see `Stages`."""
 
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from seamwise.io.arrays import load_arrays, save_arrays
 from seamwise.io.atomic import make_folder
 from seamwise.io.errors import DamagedError
 from seamwise.io.jsonfile import read_json
-from seamwise.io.models import NormalizationRule, ReliefPair
+from seamwise.io.models import NormalizationRule, ReliefPair, SegmentationInfo
 from seamwise.io.ome_zarr import Draft
 from seamwise.io.scratch import create_scratch
 from seamwise.io.volume import Volume
@@ -34,7 +35,7 @@ from seamwise.metrics.seams import Seams, join_seams, series_of
 from seamwise.segmentation.big import blocks as tasks
 from seamwise.segmentation.big.blocks import BlockSeams, Place, Same
 from seamwise.segmentation.big.job import BlockJob
-from seamwise.segmentation.fit import Look, misfit
+from seamwise.segmentation.fit import Look, misfit, sees_nothing
 from seamwise.segmentation.normalization import Normalization, Sample, normalization_of
 from seamwise.segmentation.predict import Model, view_of
 from seamwise.segmentation.second_look import second_look
@@ -44,6 +45,7 @@ from seamwise.types import Box
 _HELD = (
     64  # blocks whose records are held: they are read several times, and may be too many to hold
 )
+_MORE_THAN_ALL = sys.maxsize  # pixels of a cell
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,10 @@ class Stages:
             self._map_arrays()
         self._run_missing("classify", tasks.classify)
 
-    def decode(self) -> tuple[int, ...]:
+    def decode(self, info: SegmentationInfo) -> tuple[int, ...]:
         """Run all stages up to the last; return the number of cells of each time point."""
         self.classify()
+        least = _MORE_THAN_ALL if sees_nothing(info, self.look()) else self.job.rule.min_size
         self._arrays("cores", np.uint32)
         self._run_missing("find", tasks.find)
         for place in self.places:
@@ -118,7 +121,7 @@ class Stages:
             for place in self.places:
                 self._unite(place, self.job.rule.pair)
             self._run_missing("unite", tasks.unite)
-        return tuple(self._finish(place).count for place in self.places)
+        return tuple(self._finish(place, least).count for place in self.places)
 
     def write(self, draft: Draft) -> None:
         """Write the final labels."""
@@ -243,12 +246,10 @@ class Stages:
             number = join_meetings(self.job.blocks, meetings, cells=count, saddle=pair.saddle)
             save_arrays(path, Same(number))
 
-    def _finish(self, place: Place) -> Finish:
+    def _finish(self, place: Place, min_size: int) -> Finish:
         last = "unite" if isinstance(self.job.rule.pair, ReliefPair) else "label"
         surveys, count = _records(place, last, Survey), len(self._cells(place).region_of) - 1
-        result = join_surveys(
-            self.job.blocks, surveys, cells=count, min_size=self.job.rule.min_size
-        )
+        result = join_surveys(self.job.blocks, surveys, cells=count, min_size=min_size)
         save_arrays(place.folder / "finish.npz", result)
         return result
 

@@ -13,6 +13,7 @@ from seamwise.engine.resources import Resources
 from seamwise.engine.runtime_record import kept_runtime, runtime_of_record
 from seamwise.io.atomic import make_folder, remove_file
 from seamwise.io.jsonfile import read_json
+from seamwise.io.links import real_path
 from seamwise.io.models import DecodeRule, SegmentationInfo, WatershedPair, model_path
 from seamwise.io.provenance import Provenance
 from seamwise.io.volume import Volume, open_volume
@@ -166,10 +167,10 @@ def segment_volume(
         flood_halo=options.flood_halo if isinstance(rule.pair, WatershedPair) else None,
     )
     job = BlockJob(
-        options=replace(options, model=str(model_file.resolve())),
+        options=replace(options, model=str(real_path(model_file))),
         model_sha256=ready.sha256,
         rule=rule,
-        image=str(volume.path.resolve()),
+        image=str(real_path(volume.path)),
         image_written=write_time(volume.path),
         shape=volume.shape,
         block=(),
@@ -194,12 +195,11 @@ def segment_volume(
         except ValueError:  # nothing can be resumed
             _remove(target.work)
             raise
-        classes = info.architecture.out_channels
         if existing is None:
-            cells = _write_all(stages, target, provenance, classes)
+            cells = _write_all(stages, target, provenance, info)
         else:
             stages.classify()
-            seams, cells = stages.seams(existing, classes)
+            seams, cells = stages.seams(existing, info.architecture.out_channels)
             write_seams(target.seams, seams)
             if target.maps is not None and not target.maps.exists():
                 with target.draft_maps(job.maps, provenance) as maps:
@@ -211,10 +211,11 @@ def segment_volume(
 
 
 def _write_all(
-    stages: Stages, target: Target, provenance: Provenance, classes: int
+    stages: Stages, target: Target, provenance: Provenance, info: SegmentationInfo
 ) -> tuple[int, ...]:
     """Decode, and write labels, seams and maps; return the number of cells of each time point."""
-    cells = stages.decode()
+    cells = stages.decode(info)
+    classes = info.architecture.out_channels
     with target.draft(max(cells), provenance) as draft:
         stages.write(draft)
         seams = stages.seams(draft, classes)[0] if target.files.seams else None

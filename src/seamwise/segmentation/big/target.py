@@ -10,6 +10,7 @@ import numpy as np
 
 from seamwise.io.atomic import make_folder
 from seamwise.io.jsonfile import read_json
+from seamwise.io.links import real_path
 from seamwise.io.lock import lock_file
 from seamwise.io.ome_zarr import (
     Draft,
@@ -40,7 +41,8 @@ class Target:
     @property
     def is_inside(self) -> bool:
         """Whether the labels become part of the image."""
-        return is_ome_zarr(self.volume.path) and self.output.resolve() == self.volume.path.resolve()
+        image = self.volume.path
+        return is_ome_zarr(image) and real_path(self.output) == real_path(image)
 
     @property
     def path(self) -> Path:
@@ -102,7 +104,7 @@ class Target:
         if self.is_inside:
             self._check_axes()
             return
-        image, output = self.volume.path.resolve(), self.output.resolve()
+        image, output = real_path(self.volume.path), real_path(self.output)
         if image == output or image in output.parents or output in image.parents:
             raise ValueError(
                 f"cannot write {self.output}: the image is {self.volume.path}; "
@@ -139,7 +141,7 @@ class Target:
     def draft(self, cell_count: int, provenance: Provenance) -> Draft:
         """Begin the label image; it appears whole, or not at all."""
         dtype = smallest_dtype(0, cell_count)
-        axes, shape, output = self.volume.axes, self.volume.shape, self.output.resolve()
+        axes, shape, output = self.volume.axes, self.volume.shape, real_path(self.output)
         chunks = self._chunks
         if self.is_inside:
             chunk_sizes = [chunks.get(a, 1) for a in self._lengths() if a in "ZYX"]
@@ -170,7 +172,7 @@ class Target:
         times = [volume.times] if volume.times > 1 else []
         make_folder(path.parent)
         draft = create_image(
-            path.resolve(),
+            real_path(path),
             (*times, channels, *volume.shape),
             axes=f"{'T' * len(times)}C{volume.axes}",
             dtype=np.float16,
@@ -208,5 +210,5 @@ def work_folder(output: Path, name: str = OutputOptions.name) -> Path:
 
     The path is absolute, for workers that run in another folder.
     """
-    output = output.resolve()
+    output = real_path(output)
     return output.parent / f".{output.name}.{name}.work"
