@@ -263,7 +263,7 @@ def _twins(output: Path) -> set[Path]:
 
 def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
     """Raise ValueError if a job would replace a frame, or what another job writes."""
-    frames = {real_path(frame): frame for job in jobs for frame in job.frames}
+    frames = {real_path(_file_of(frame)): frame for job in jobs for frame in job.frames}
     places: set[Path] = set()
     for path in (path for job in jobs for path in job.outputs(files)):
         place = real_path(path)
@@ -274,6 +274,10 @@ def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
         if place in places:
             raise ValueError(f"two bursts would both write {path}: rename the folder of one")
         places.add(place)
+
+
+def _file_of(frame: Path | Plane) -> Path:
+    return frame.volume.path if isinstance(frame, Plane) else frame
 
 
 def _check_one_burst(inputs: Sequence[str | Path], output: Path) -> None:

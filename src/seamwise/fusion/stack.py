@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.fusion.plane_reader import PlaneReader
-from seamwise.io.links import real_path
 from seamwise.io.listing import stem
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.photo import photo_info
@@ -67,10 +66,6 @@ class Plane:
     def release(self) -> None:
         """Let go of the planes that are held."""
         self._reader.release()
-
-    def resolve(self) -> Path:
-        """Return the place of the file."""
-        return real_path(self.volume.path)
 
     @property
     def suffix(self) -> str:
