@@ -46,7 +46,7 @@ def test_a_link_to_itself_as_output_ends_in_an_error_of_the_disk(tmp_path, loop,
     with pytest.raises(OSError, match=r"loop\.tif"):
         list(segment_files(images, loop))
     with pytest.raises(OSError, match=r"loop\.tif"):
-        list(fuse_files(images, loop / "x", FuseOptions(model="dct", align=False)))
+        list(fuse_files([images[0].parent], loop / "x", FuseOptions(model="dct", align=False)))
     (table := tmp_path / "loop.csv").symlink_to("loop.csv")
-    with pytest.raises(OSError, match=r"loop\.csv"):
-        list(measure_files(pair_images(images[0], images[0]), table))
+    list(measure_files(pair_images(images[0], images[0]), table))
+    assert not table.is_symlink()

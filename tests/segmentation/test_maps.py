@@ -88,7 +88,7 @@ def test_bad_files_are_reported_and_the_others_decoded(tmp_path):
     np.save(tmp_path / "nan.npy", np.full_like(MAPS, np.nan))
     np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     (tmp_path / "text.tif").write_text("no image")
-    (tmp_path / "text.npz").write_text("no arrays")
+    (tmp_path / "words.npz").write_text("no arrays")
     np.save(tmp_path / "good.npy", MAPS)
     files = sorted(path for path in tmp_path.iterdir())
     failed, lines = lines_of(decode_files(files, tmp_path / "out"))
@@ -98,7 +98,7 @@ def test_bad_files_are_reported_and_the_others_decoded(tmp_path):
     for words in (
         "holds 2 arrays (a, b)",
         "cut.npz as NumPy file",
-        "text.npz as NumPy file: it does not begin as one; write it with numpy.savez",
+        "words.npz as NumPy file: it does not begin as one; write it with numpy.savez",
         "NaN or infinite",
         "good.npy: ",
     ):
