@@ -359,7 +359,7 @@ def _write(
     properties: bool,
 ) -> tuple[tuple[str, ...], bool]:
     """Write everything; return lines for the user, and False if only tracks or properties fail."""
-    messages: list[str] = []
+    messages = _without_size(files)
     is_whole = True
     if options.track:
         try:
@@ -370,7 +370,6 @@ def _write(
     if options.track and options.exclude_edge:  # only now: the edge must not cut a track in two
         files, line = without_edge(files)
         messages.append(line)
-    messages += _without_size(files)
     cells = joined([file.cells for file in files])
     fields = [field for file in files for field in file.fields]
     column, threshold = None, None
