@@ -32,7 +32,7 @@ def choose_device(device: str = "auto") -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     if device.partition(":")[0] not in _KINDS:
-        raise ValueError(f"device {device!r} is not supported: use auto, cpu, cuda or mps")
+        raise ValueError(f"device {device!r} is not available: use auto, cpu, cuda or mps")
     try:
         torch_device = torch.device(device)
         torch.empty(0, device=torch_device)
