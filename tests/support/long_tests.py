@@ -11,6 +11,7 @@ LONGEST = (
     "test_docs.py",
     "reproduction/test_segmentation.py",
     "test_examples.py",
+    "fusion/test_align_chain.py",
     "fusion/test_align.py",
     "engine/test_cluster.py",
     "fusion/test_batch.py",
