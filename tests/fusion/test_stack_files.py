@@ -1,4 +1,4 @@
-"""Files of stacks: folders, damaged ones, what a file cannot hold; how planes are read and written."""
+"""Files of stacks: folders, damaged ones, what a file cannot hold; how planes are read."""
 
 import copy
 import gc
