@@ -22,7 +22,7 @@ from seamwise.io import (
     load_model,
     read_image,
 )
-from seamwise.labels import BACKGROUND, CELL, GAP, IGNORE, TOUCHING, Guides, Labels, semantic_target
+from seamwise.labels import IGNORE, Guides, Labels, semantic_target
 from seamwise.losses import (
     count_members,
     guide_losses,
@@ -32,6 +32,7 @@ from seamwise.losses import (
 )
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import Model, Pair, as_channels, read_pair, segment
+from seamwise.weights import pieces
 
 CROP = 256
 
@@ -97,7 +98,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         source = self.choose(step, rng)
         image, labels, guides = self.draw(source, changes, rng)
         target = semantic_target(labels, classes=4, touching_radius=1, gap_radius=3)
-        weight = piece_weight(labels, target)
+        weight = pieces(labels, target)
         arrays = (image[np.newaxis], target, weight, guides)
         return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
 
@@ -148,26 +149,6 @@ def random_noise(rng: np.random.Generator) -> NDArray[np.float32]:
     if rng.random() < 0.6:
         noise = ndimage.gaussian_filter(noise, np.exp(rng.uniform(-0.7, 2.5)))
     return noise
-
-
-def piece_weight(labels: NDArray[np.int32], target: NDArray[np.int8]) -> NDArray[np.float32]:
-    """1/√n for each pixel, with n the pixels of its piece, so that small pieces count more.
-
-    A piece is what is of class cell in a cell, what is of class touching in a cell, and a component
-    of the gap. Background weighs 1. `youden` compares rates: the scale of a class does not matter.
-    """
-    weight = np.ones(labels.shape, np.float32)
-    for kind in (CELL, TOUCHING):
-        chosen = target == kind
-        numbers = labels[chosen]
-        weight[chosen] = 1 / np.sqrt(np.bincount(numbers)[numbers]) if numbers.size else 1
-    gap = target == GAP
-    if gap.any():
-        pieces, _ = ndimage.label(gap)
-        numbers = pieces[gap]
-        weight[gap] = 1 / np.sqrt(np.bincount(numbers)[numbers])
-    weight[(target == BACKGROUND) | (target == IGNORE)] = 1
-    return weight
 
 
 def loss(logits: Tensor, target: Tensor, weight: Tensor, guides: Tensor) -> Tensor:

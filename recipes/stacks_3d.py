@@ -22,7 +22,7 @@ from torch.nn.functional import smooth_l1_loss
 from torch.utils.data import Dataset
 
 from drawn_stacks import DRAWINGS
-from guided import loss, piece_weight, show
+from guided import loss, show
 from seamwise.engine import RunSettings, fit, run_identity
 from seamwise.io import (
     Architecture,
@@ -47,6 +47,7 @@ from seamwise.segmentation import (
     resample,
     segment_normalized,
 )
+from seamwise.weights import pieces
 from stack_crops import CROP, STRONG, VARY, WEAK, Stack, empty, random_crop
 
 Kind = Literal["nuclei", "walls"]
@@ -153,7 +154,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
             image, labels, guides = random_crop(chosen, changes, rng)
         image = VARY[self.kind](image, changes, rng)
         target = semantic_target(labels, classes=4, touching_radius=1, gap_radius=2)
-        weight = piece_weight(labels, target)
+        weight = pieces(labels, target)
         arrays = (image[np.newaxis], target, weight, guides)
         return tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
 

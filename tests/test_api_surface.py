@@ -30,7 +30,7 @@ PUBLIC = {
         "tiling", "weights",
     },
     "seamwise.weights": {
-        "balance", "class_weights", "counts_of", "distance", "dwm", "saw", "saw_regions",
+        "balance", "class_weights", "counts_of", "distance", "dwm", "pieces", "saw", "saw_regions",
         "skeletons", "unet", "w3",
     },
     "seamwise.labels": {

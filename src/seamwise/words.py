@@ -74,6 +74,9 @@ OutlineFormat = Literal["roi", "geojson", "coco", "ctc"]
 NetworkOutputs = Literal["logits", "probabilities"]
 """What a network returns."""
 
+NNUNetFormat = Literal["tiff", "nifti"]
+"""Files of a data set for nnU-Net."""
+
 ExportFormat = Literal["onnx", "bioimageio"]
 """Files that a model is exported to."""
 

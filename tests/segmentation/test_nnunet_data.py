@@ -30,6 +30,19 @@ def draw(folder, scenes=SCENES, *, ignored=False):
     return folder
 
 
+def stack_with_spacing(folder):
+    """A stack of three cells, 2 × 0.5 × 0.25 µm; return image, labels and pixel size."""
+    # in slices 1 and 7: 6 slices are 48 pixels of the finest axis, too far for a gap
+    labels = np.zeros((9, 6, 7), np.uint8)
+    labels[1:2, 1:5, 1:6], labels[7:8, 1:5, 1:3], labels[7:8, 1:5, 3:6] = 1, 2, 3
+    image = labels * 9 + np.arange(7, dtype=np.uint8)
+    spacing = (2.0, 0.5, 0.25)
+    for part, array in (("images", image), ("masks", labels)):
+        (folder / part).mkdir(parents=True)
+        write_labels(folder / part / "a.tif", array, spacing=spacing)
+    return image, labels, spacing
+
+
 def record_of(dataset):
     return json.loads((dataset.folder / "dataset.json").read_text())
 
@@ -127,22 +140,50 @@ def test_a_class_weighs_the_same_in_every_file(tmp_path, counts):
 
 
 def test_a_stack_notes_its_pixel_size(tmp_path):
-    # two cells that are 5 slices apart: 20 pixels of the finest axis, too far for a gap
-    labels = np.zeros((9, 6, 7), np.uint8)
-    labels[1:2, 1:5, 1:6], labels[7:8, 1:5, 1:3], labels[7:8, 1:5, 3:6] = 1, 2, 3
-    image = labels * 9 + np.arange(7, dtype=np.uint8)
-    spacing = (2.0, 0.5, 0.5)
-    for part, array in (("images", image), ("masks", labels)):
-        (tmp_path / "data" / part).mkdir(parents=True)
-        write_labels(tmp_path / "data" / part / "a.tif", array, spacing=spacing)
+    _, labels, spacing = stack_with_spacing(tmp_path / "data")
     dataset = write_nnunet(tmp_path / "data", tmp_path / "raw")
     assert record_of(dataset)["overwrite_image_reader_writer"] == "Tiff3DIO"
     for part in ("imagesTr", "labelsTr"):
         noted = json.loads((dataset.folder / part / "a.json").read_text())
         assert noted == {"spacing": list(spacing)}
-    expected = semantic_target(labels, spacing=(4, 1, 1))
+    expected = semantic_target(labels, spacing=(8, 2, 1))
     np.testing.assert_array_equal(read_labels(dataset.folder / "labelsTr" / "a.tif"), expected)
     assert "1 case is too few" in dataset.notes[-1]
+
+
+def test_a_stack_as_nifti_has_its_pixel_size_in_the_file(tmp_path):
+    nibabel = pytest.importorskip("nibabel", reason="needs the extra nifti")
+    image, labels, spacing = stack_with_spacing(tmp_path / "data")
+    transform = TargetAndWeight(map="balance", classes=4)
+    dataset = write_nnunet(tmp_path / "data", tmp_path / "raw", transform, file_format="nifti")
+    record = record_of(dataset)
+    assert record["file_ending"] == ".nii.gz"
+    assert record["overwrite_image_reader_writer"] == "NibabelIO"
+    expected = {
+        "imagesTr/a_0000": image,
+        "labelsTr/a": semantic_target(labels, spacing=(8, 2, 1)),
+        "weightsTr/a": transform(labels.astype(int), spacing=(8, 2, 1))[1],
+    }
+    for name, array in expected.items():
+        file = nibabel.load(dataset.folder / f"{name}.nii.gz")
+        np.testing.assert_array_equal(np.asarray(file.dataobj), array.T)
+        assert file.header.get_zooms() == spacing[::-1]
+        assert file.header.get_xyzt_units()[0] == "micron"
+    assert names_in(dataset.folder / "imagesTr") == ["a_0000.nii.gz"]
+    assert names_in(dataset.folder / "labelsTr") == ["a.nii.gz"]
+
+
+def test_nifti_is_for_stacks_and_needs_its_extra(tmp_path, monkeypatch):
+    source = draw(tmp_path / "data", SCENES[:1])
+    monkeypatch.setattr("seamwise.io.nifti.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="NIfTI needs nibabel") as caught:
+        write_nnunet(source, tmp_path / "raw", file_format="nifti")
+    assert one_line(caught, "pip install 'seamwise[nifti]'")
+    monkeypatch.setattr("seamwise.io.nifti.find_spec", lambda name: name)
+    with pytest.raises(ValueError, match=r"nifti is for stacks, and .* is a plane") as caught:
+        write_nnunet(source, tmp_path / "raw", file_format="nifti")
+    assert one_line(caught, "cells0.tif", "choose tiff")
+    assert not (tmp_path / "raw").exists()
 
 
 # --- train/, val/, test/ -------------------------------------------------------------------------

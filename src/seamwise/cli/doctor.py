@@ -29,6 +29,7 @@ EXTRAS = {
     "fast": "networks computed by OpenVINO on a CPU",
     "heic": "HEIC photographs",
     "matting": "fusion by matting",
+    "nifti": "data sets for nnU-Net as NIfTI",
     "onnx": "networks in ONNX files",
     "parquet": "tables as Parquet",
     "raw": "photographs in camera RAW",

@@ -8,7 +8,7 @@ import typer
 from seamwise.cli.messages import say, warn
 from seamwise.cli.options import Axes, Channel, GapRadius, Masks, TouchingRadius, parse_channels
 from seamwise.cli.progress import Progress
-from seamwise.words import MapName
+from seamwise.words import MapName, NNUNetFormat
 
 
 def nnunet_dataset(
@@ -41,6 +41,12 @@ def nnunet_dataset(
             show_default="none",
         ),
     ] = None,
+    file_format: Annotated[
+        NNUNetFormat,
+        typer.Option(
+            "--format", help="Kind of the files; nifti is for stacks: .nii.gz with the voxel size."
+        ),
+    ] = "tiff",
     channel: Channel = None,
     axes: Axes = None,
 ) -> None:
@@ -68,6 +74,7 @@ def nnunet_dataset(
             output,
             transform,
             name=name,
+            file_format=file_format,
             channel=parse_channels(channel),
             axes=axes,
             report=lambda done, total: task.update(done, total, "write cases"),

@@ -145,7 +145,8 @@ def _count_steps(steps: NDArray[Any]) -> None:
 
 def _sweep(squares: NDArray[Any], *, axis: int, costs: Sequence[Any]) -> None:
     """One axis, in place: the least of squares(p ± k·e) + costs[k]."""
-    lines = np.moveaxis(squares, axis, 0)
+    others = [other for other in range(squares.ndim) if other != axis]
+    lines = squares.transpose(axis, *others)
     # rows that follow each other: numpy is slow on views whose last axis is short
     source = np.ascontiguousarray(lines)
     nearest, shifted = source.copy(), np.empty_like(source)

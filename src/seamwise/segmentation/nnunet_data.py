@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from seamwise import __version__, weights
 from seamwise.io.atomic import atomic_path, make_folder
 from seamwise.io.images import read_image, read_spaced_labels, write_labels, write_map
 from seamwise.io.jsonfile import write_json
+from seamwise.io.nifti import check_nifti, write_nifti
 from seamwise.io.outcome import amount
 from seamwise.labels import CLASS_NAMES
 from seamwise.segmentation.channels import joined_channels
@@ -31,10 +32,10 @@ from seamwise.segmentation.data import (
 from seamwise.segmentation.nnunet_classes import RECORD, as_annotation
 from seamwise.segmentation.transforms import TargetAndWeight
 from seamwise.types import AnyPath
+from seamwise.words import NNUNetFormat
 
 _NAME = re.compile(r"Dataset\d{3}_\w+")
 _FOLDS = 5  # nnU-Net's cross-validation needs a case for each
-_READERS = {2: "NaturalImage2DIO", 3: "Tiff3DIO"}
 _SPLITS = "splits_final.json"
 
 
@@ -83,12 +84,50 @@ class _Look:
     counts: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class _Files:
+    """A kind of file: its ending, nnU-Net's reader for 2 or 3 spatial axes, and how to write it."""
+
+    ending: str
+    readers: Mapping[int, str]
+    image: Callable[..., None]
+    labels: Callable[..., None]
+    weight: Callable[..., None]
+    has_spacing: bool  # that nnU-Net reads
+
+
+def _write_tiff(path: Path, plane: NDArray[Any], *, spacing: Sequence[float] | None) -> None:
+    """Write one channel; nnU-Net's readers look for its pixel size in another file."""
+    tifffile.imwrite(path, plane, photometric="minisblack")
+
+
+_FILES: Mapping[NNUNetFormat, _Files] = {
+    "tiff": _Files(
+        ".tif",
+        {2: "NaturalImage2DIO", 3: "Tiff3DIO"},
+        image=_write_tiff,
+        labels=write_labels,
+        weight=write_map,
+        has_spacing=False,
+    ),
+    "nifti": _Files(
+        ".nii.gz",
+        {3: "NibabelIO"},  # SimpleITK would take micrometres for thousandths of a millimetre
+        image=write_nifti,
+        labels=write_nifti,
+        weight=write_nifti,
+        has_spacing=True,
+    ),
+}
+
+
 def write_nnunet(
     source: AnyPath,
     output: AnyPath,
     transform: TargetAndWeight = TargetAndWeight(classes=4),
     *,
     name: str = "Dataset501_Cells",
+    file_format: NNUNetFormat = "tiff",
     channel: int | Sequence[int] | None = None,
     axes: str | None = None,
     report: Callable[[int, int], object] = lambda count, total: None,
@@ -101,7 +140,8 @@ def write_nnunet(
     - ``labelsTr/case.tif``: background 0, cell 1, touching 2, gap 3. Pixels to ignore have the
       number behind the last class. They are declared only if there is one, because nnU-Net then
       chooses its patches in another way;
-    - ``case.json`` with the pixel size of a stack, next to image and labels;
+    - ``case.json`` with the pixel size of a stack, next to image and labels. NIfTI files have it in
+      their headers;
     - ``weightsTr/case.tif``, float32, if the transform has a map. nnU-Net itself does not read it.
       Classes are balanced over the whole data set, unless the transform has `counts`;
     - ``dataset.json``, which names the reader. Its entry ``seamwise`` holds the options of the
@@ -121,6 +161,8 @@ def write_nnunet(
         Makes classes, and weights, of the masks.
     name : str
         ``DatasetNNN_Name``.
+    file_format : {"tiff", "nifti"}
+        "nifti" writes ``.nii.gz`` files in place of ``.tif``. It is for stacks, and needs nibabel.
     channel, axes
         As for `read_pair`. By default all channels; one, if they are equal in every image.
     report : function
@@ -132,7 +174,8 @@ def write_nnunet(
         There is no such folder, no image, or an image has no mask.
     ValueError
         The name has another form; a mask has another size than its image, or holds classes; images
-        differ in their axes or channels; as `read_image` and `read_labels`.
+        differ in their axes or channels; as `read_image` and `read_labels`. NIfTI is asked for
+        planes, or nibabel is not installed.
     FileExistsError
         The data set already exists.
     OSError
@@ -141,6 +184,9 @@ def write_nnunet(
     source, output = Path(source), Path(output)
     if not _NAME.fullmatch(name):
         raise ValueError(f"name must be like Dataset501_Cells, with three digits, not {name!r}")
+    files = _FILES[file_format]
+    if file_format == "nifti":
+        check_nifti()
     folder = output / name
     if folder.exists():
         raise FileExistsError(f"{folder} already exists: choose another name, or remove it")
@@ -148,6 +194,11 @@ def write_nnunet(
     options = {"channel": channel, "axes": axes}
     looks = {case: _look(case, transform, options) for case in cases}
     _check_alike(looks)
+    ndim = looks[cases[0]].axes
+    if ndim not in files.readers:
+        raise ValueError(
+            f"{file_format} is for stacks, and {cases[0].images[0]} is a plane: choose tiff"
+        )
     keep_all = channel is not None or not all(look.is_grey for look in looks.values())
     counts = np.sum([look.counts for look in looks.values()], axis=0)
     if transform.map is not None and transform.counts is None:
@@ -156,15 +207,14 @@ def write_nnunet(
     make_folder(output)
     with _whole_folder(folder) as hidden:
         for number, case in enumerate(cases, 1):
-            target = _write_case(case, hidden, transform, keep_all, options)
+            target = _write_case(case, hidden, transform, files, keep_all, options)
             if target is not None:
                 has_ignored = has_ignored or bool((target == transform.classes).any())
             report(number, len(cases))
         names = (*CLASS_NAMES[: transform.classes], *(("ignore",) * has_ignored))
         annotated = [case for case in cases if case.pair is not None]
-        first = looks[cases[0]]
-        channels = first.channels if keep_all else 1
-        record = _record(names, len(annotated), channels, first.axes)
+        channels = looks[cases[0]].channels if keep_all else 1
+        record = _record(names, len(annotated), channels, files, ndim)
         record["seamwise"] = _options(transform, counts)
         write_json(hidden / RECORD, record)
     notes = (*_write_splits(folder, annotated), *_too_few(len(annotated)))
@@ -195,7 +245,7 @@ def _look(case: _Case, transform: TargetAndWeight, options: dict[str, Any]) -> _
     """Read an image and its mask; ValueError if they do not fit together."""
     image, spacing = _image(case.images, True, options)
     is_grey = all(np.array_equal(image[0], other) for other in image[1:])
-    if image.ndim - 1 not in _READERS:
+    if image.ndim - 1 not in (2, 3):
         raise ValueError(
             f"{case.images[0]} has {image.ndim - 1} spatial axes, expected 2 or 3: name the axes, "
             "e.g. --axes CYX"
@@ -246,45 +296,53 @@ def _mask(pair: Pair, transform: TargetAndWeight) -> tuple[NDArray[Any], tuple[f
 
 
 def _write_case(
-    case: _Case, folder: Path, transform: TargetAndWeight, keep_all: bool, options: dict[str, Any]
+    case: _Case,
+    folder: Path,
+    transform: TargetAndWeight,
+    files: _Files,
+    keep_all: bool,
+    options: dict[str, Any],
 ) -> NDArray[np.int8] | None:
     """Write the files of a case; return its classes, where `transform.classes` is ignored."""
     image, spacing = _image(case.images, keep_all, options)
     part = "imagesTs" if case.pair is None else "imagesTr"
+    target = None
+    if case.pair is not None:
+        labels, own = _mask(case.pair, transform)
+        spacing = own or spacing
+        target, weight = transform(labels, spacing=relative(spacing))
+        target[target < 0] = transform.classes
+        path = folder / "labelsTr" / f"{case.name}{files.ending}"
+        path.parent.mkdir(exist_ok=True)
+        files.labels(path, target.astype(np.uint8), spacing=spacing)
+        if weight is not None:
+            path = folder / "weightsTr" / path.name
+            path.parent.mkdir(exist_ok=True)
+            files.weight(path, weight, spacing=spacing)
     (folder / part).mkdir(exist_ok=True)
     for number, plane in enumerate(image):
-        path = folder / part / f"{case.name}_{number:04d}.tif"
-        tifffile.imwrite(path, plane, photometric="minisblack")
-    if case.pair is None:
-        _note_spacing(folder / part / f"{case.name}.json", spacing, image.ndim - 1)
-        return None
-    labels, own = _mask(case.pair, transform)
-    spacing = own or spacing
-    target, weight = transform(labels, spacing=relative(spacing))
-    target[target < 0] = transform.classes
-    (folder / "labelsTr").mkdir(exist_ok=True)
-    write_labels(folder / "labelsTr" / f"{case.name}.tif", target)
-    for place in (part, "labelsTr"):
-        _note_spacing(folder / place / f"{case.name}.json", spacing, image.ndim - 1)
-    if weight is not None:
-        (folder / "weightsTr").mkdir(exist_ok=True)
-        write_map(folder / "weightsTr" / f"{case.name}.tif", weight)
+        path = folder / part / f"{case.name}_{number:04d}{files.ending}"
+        files.image(path, plane, spacing=spacing)
+    if not files.has_spacing and image.ndim == 4:
+        for place in (part,) if target is None else (part, "labelsTr"):
+            _note_spacing(folder / place / f"{case.name}.json", spacing)
     return target
 
 
-def _note_spacing(path: Path, spacing: Sequence[float] | None, ndim: int) -> None:
+def _note_spacing(path: Path, spacing: Sequence[float] | None) -> None:
     """Note the pixel size of a stack where nnU-Net reads it; 1, 1, 1 if it is not known."""
-    if ndim == 3:
-        write_json(path, {"spacing": list(spacing or (1, 1, 1))})
+    write_json(path, {"spacing": list(spacing or (1, 1, 1))})
 
 
-def _record(names: Sequence[str], cases: int, channels: int, ndim: int) -> dict[str, Any]:
+def _record(
+    names: Sequence[str], cases: int, channels: int, files: _Files, ndim: int
+) -> dict[str, Any]:
     return {
         "channel_names": {str(number): f"channel {number}" for number in range(channels)},
         "labels": {name: number for number, name in enumerate(names)},
         "numTraining": cases,
-        "file_ending": ".tif",
-        "overwrite_image_reader_writer": _READERS[ndim],
+        "file_ending": files.ending,
+        "overwrite_image_reader_writer": files.readers[ndim],
     }
 
 

@@ -83,8 +83,7 @@ def unet(
     if not (labels > 0).any():
         return result
     limit = _REACH * sigma
-    second = _second_squared(labels, limit, steps)
-    nearest = squared_distance(labels > 0, limit=limit, spacing=steps)
+    nearest, second = _two_nearest(labels, limit, steps)
     for slab in slabs(result):
         passage = np.sqrt(nearest[slab], dtype=np.float32) + np.sqrt(second[slab], dtype=np.float32)
         result[slab] += (
@@ -95,46 +94,70 @@ def unet(
     return result
 
 
-def _second_squared(labels: Labels, limit: float, spacing: Sequence[float]) -> NDArray[Any]:
-    """Squared distance to the second nearest cell where this plus the nearest is below `limit`.
+def _two_nearest(
+    labels: Labels, limit: float, spacing: Sequence[float]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Squared distances to the nearest and to the second nearest cell.
 
-    Elsewhere no less than it is. With a single cell, the distance to that.
+    The second is right where the two distances together are below `limit`; elsewhere it is no less.
+    With a single cell, both are the distance to that.
     """
     numbers = np.maximum(relabel(labels), 0)
     colour = _colours(numbers, [limit / step for step in spacing])
     if len(colour) == 2:
-        return squared_distance(labels > 0, limit=limit, spacing=spacing)
+        nearest = squared_distance(labels > 0, limit=limit, spacing=spacing)
+        return nearest, nearest
     colours = look_up(colour, numbers)
     del numbers
 
-    def farther(bit: int) -> NDArray[Any]:
+    def both(bit: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Distances to the cells whose colour has this bit, and to the others."""
         on = (colours >> bit & 1).astype(bool)
-        off = squared_distance((labels > 0) & ~on, limit=limit, spacing=spacing)
-        np.maximum(off, squared_distance((labels > 0) & on, limit=limit, spacing=spacing), out=off)
-        return off
+        return (
+            squared_distance(on & (labels > 0), limit=limit, spacing=spacing),
+            squared_distance(~on & (labels > 0), limit=limit, spacing=spacing),
+        )
 
-    second = farther(0)
+    one, other = both(0)
+    nearest, second = np.minimum(one, other), np.maximum(one, other, out=other)
     for bit in range(1, int(colour.max()).bit_length()):
-        np.minimum(second, farther(bit), out=second)
-    return second
+        one, other = both(bit)
+        np.minimum(second, np.maximum(one, other, out=other), out=second)
+    return nearest, second
 
 
 def _colours(numbers: Labels, reach: Sequence[float]) -> Labels:
-    """Colour 0, 1, … of each cell 0..n: cells whose boxes are less than `reach` apart differ."""
-    boxes = bounding_boxes(numbers)
-    ends = np.array([(axis.start, axis.stop) for box in boxes for axis in box])
-    low, high = np.moveaxis(ends.reshape(len(boxes), numbers.ndim, 2), -1, 0)
-    order = np.argsort(low[:, 0], kind="stable")
-    low, high = low[order], high[order]
-    # in this order, a cell can only reach the earlier ones that start less than a box and the reach
-    # before it
-    first = np.searchsorted(low[:, 0], low[:, 0] - reach[0] - (high - low)[:, 0].max())
-    colour = np.zeros(len(boxes), int)
-    for cell, start in enumerate(first):
-        gap = np.maximum(low[cell] - high[start:cell], low[start:cell] - high[cell]) + 1
-        used_colours = np.unique(colour[start:cell][(gap < reach).all(1)])
-        free_colours = np.flatnonzero(used_colours != np.arange(len(used_colours)))
-        colour[cell] = free_colours[0] if len(free_colours) else len(used_colours)
-    colours = np.zeros(len(boxes) + 1, smallest_dtype(0, int(colour.max())))
-    colours[1 + order] = colour
+    """Colour 0, 1, … of each cell 0..n: cells whose boxes are less than `reach` apart differ.
+
+    Those with the most such neighbours come first, which takes fewer colours.
+    """
+    neighbours = _near_boxes(bounding_boxes(numbers), np.array(reach))
+    colour = np.full(len(neighbours), -1)
+    for cell in np.argsort([-len(near) for near in neighbours], kind="stable"):
+        used_colours = {-1, *colour[neighbours[cell]].tolist()}
+        colour[cell] = min(set(range(len(used_colours))) - used_colours)
+    colours = np.zeros(len(neighbours) + 1, smallest_dtype(0, int(colour.max())))
+    colours[1:] = colour
     return colours
+
+
+def _near_boxes(
+    boxes: Sequence[tuple[slice, ...]], reach: NDArray[np.float64]
+) -> list[NDArray[np.intp]]:
+    """Indices of the boxes less than `reach` away from each; the reach is a length of its axis."""
+    ends = np.array([[(axis.start, axis.stop) for axis in box] for box in boxes])
+    low, high = ends[..., 0], ends[..., 1]
+    order = np.argsort(low[:, 0], kind="stable")
+    starts = low[order, 0]
+    # in this order a box can only reach those that start less than its own length, or the longest
+    # one, and the reach away
+    longest = (high - low)[:, 0].max()
+    first = np.searchsorted(starts, low[:, 0] - reach[0] - longest)
+    last = np.searchsorted(starts, high[:, 0] + reach[0])
+    neighbours = []
+    for cell, (begin, end) in enumerate(zip(first, last, strict=True)):
+        others = order[begin:end]
+        gap = np.maximum(low[cell] - high[others], low[others] - high[cell]) + 1
+        is_near = (np.square(gap.clip(min=0) / reach)).sum(1) < 1
+        neighbours.append(others[is_near & (others != cell)])
+    return neighbours
