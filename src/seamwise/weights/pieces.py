@@ -75,7 +75,7 @@ def pieces(
     power = check_from_zero("power", power)
     labels, target, _ = check_inputs(labels, target, spacing)
     numbers = np.maximum(relabel(labels), 0)
-    weight = (target != IGNORE).astype(np.float32)
+    weight: NDArray[np.float32] = (target != IGNORE).astype(np.float32)
     for kind in (CELL, TOUCHING, GAP):
         members = target == kind
         owned = members & (numbers > 0) if kind != GAP else np.zeros_like(members)
