@@ -228,42 +228,53 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
 
 
+def of_loss(lines: Sequence[Line], loss: str, rule: str) -> list[Line]:
+    """Scores of the runs with a loss, decoded by a rule."""
+    return [line[rule] for line in lines if line["loss"] == loss]
+
+
 def table(lines: Sequence[Line]) -> Iterator[str]:
     """The lines of the table: mean and standard deviation over the seeds of each loss."""
-    yield f"| loss | decoder | seeds | PQ at .5 |{'|'.join(f' AP at {iou} ' for iou in IOUS)}|"
+    yield f"| loss | decoder | seeds | PQ at 0.5 |{'|'.join(f' AP at {iou} ' for iou in IOUS)}|"
     yield "|---" * (4 + len(IOUS)) + "|"
     for loss, rule in product(NAMES, ("argmax", "tuned")):
-        runs = [line[rule] for line in lines if line["loss"] == loss]
+        runs = of_loss(lines, loss, rule)
         if not runs:
             continue
-        aps = [spread([run["ap"][place] for run in runs]) for place in range(len(IOUS))]
-        pq = spread([run["pq"][0] for run in runs])
-        yield f"| {NAMES[loss]} | {rule} | {len(runs)} | {pq} | {' | '.join(aps)} |"
+        columns = [[run["pq"][0] for run in runs], *zip(*(run["ap"] for run in runs), strict=True)]
+        scores = " | ".join(map(spread, columns))
+        yield f"| {NAMES[loss]} | {rule} | {len(runs)} | {scores} |"
 
 
 def draw(lines: Sequence[Line], path: Path) -> None:
-    """Draw the AP of each run at each IoU, with the tuned decoder; a bar for the mean."""
+    """Draw the AP at each IoU by arg max and with tuned thresholds: a bar for the mean."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3.4), layout="constrained")
-    axes = figure.subplots()
-    losses = [loss for loss in NAMES if any(line["loss"] == loss for line in lines)]
-    width = 0.8 / max(len(losses), 1)
-    for number, loss in enumerate(losses):
-        runs = [line["tuned"]["ap"] for line in lines if line["loss"] == loss]
-        places = [place + (number - (len(losses) - 1) / 2) * width for place in range(len(IOUS))]
-        means = [statistics.mean(values) for values in zip(*runs, strict=True)]
-        axes.bar(places, means, 0.9 * width, color=COLOURS[loss], alpha=0.75, label=NAMES[loss])
-        for run in runs:
-            axes.plot(places, run, "o", color="black", markersize=4, zorder=3)
-        for place, mean in zip(places, means, strict=True):
-            axes.annotate(f"{mean:.2f}", (place, 0.02), ha="center", color="white", fontsize=9)
-    axes.set_xticks(range(len(IOUS)), [f"IoU {iou}" for iou in IOUS])
-    axes.set(ylabel="AP, mean of images", ylim=(0, 1))
-    axes.set_title("Three losses inside nnU-Net, equal steps; a dot for each seed", fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, ncols=len(losses), loc="upper right", fontsize=9)
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {"argmax": "arg max", "tuned": "tuned thresholds"}
+    for axes, (rule, title) in zip(panels, titles.items(), strict=True):
+        losses = [loss for loss in NAMES if of_loss(lines, loss, rule)]
+        for number, loss in enumerate(losses):
+            shift = 0.27 * (number - (len(losses) - 1) / 2)
+            draw_loss(axes, of_loss(lines, loss, rule), loss, shift)
+        axes.set_xticks(range(len(IOUS)), [f"IoU {iou}" for iou in IOUS])
+        axes.set_title(title, fontsize=11)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set(ylabel="AP, mean of images", ylim=(0, 1))
+    panels[1].legend(frameon=False, loc="upper right", fontsize=9)
     figure.savefig(path, dpi=110)
+
+
+def draw_loss(axes: Any, runs: Sequence[Line], loss: str, shift: float) -> None:
+    """Draw the bars of a loss, and a dot for each seed."""
+    places = [place + shift for place in range(len(IOUS))]
+    means = list(map(statistics.mean, zip(*(run["ap"] for run in runs), strict=True)))
+    axes.bar(places, means, 0.25, color=COLOURS[loss], label=NAMES[loss])
+    for run in runs:
+        axes.plot(places, run["ap"], ".", color="black", zorder=3)
+    for place, mean in zip(places, means, strict=True):
+        axes.annotate(f"{mean:.2f}", (place, 0.02), ha="center", color="white", fontsize=8)
 
 
 def arguments() -> argparse.Namespace:

@@ -145,8 +145,8 @@ def _near_boxes(
     boxes: Sequence[tuple[slice, ...]], reach: NDArray[np.float64]
 ) -> list[NDArray[np.intp]]:
     """Indices of the boxes less than `reach` away from each; the reach is a length of its axis."""
-    ends = np.array([[(axis.start, axis.stop) for axis in box] for box in boxes])
-    low, high = ends[..., 0], ends[..., 1]
+    ends = np.array([(axis.start, axis.stop) for box in boxes for axis in box])
+    low, high = np.moveaxis(ends.reshape(len(boxes), len(reach), 2), -1, 0)
     order = np.argsort(low[:, 0], kind="stable")
     starts = low[order, 0]
     # in this order a box can only reach those that start less than its own length, or the longest
