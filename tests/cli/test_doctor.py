@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from seamwise.cli import doctor
 
 ROOT = Path(__file__).parents[2]
-OF_DEVELOPERS = {"browser", "dev", "docs", "test"}
+OF_DEVELOPERS = {"browser", "dev", "docs", "notebook", "test"}
 
 
 def lines_of(out):
