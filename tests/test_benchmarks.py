@@ -43,6 +43,18 @@ def test_masks_without_half_of_their_cells_are_noted(script, tmp_path):
     assert (tmp_path / "images" / "a.tif").exists()
 
 
+def test_a_soak_tells_how_much_memory_an_image_leaves(script, monkeypatch, tmp_path):
+    soak = script("soak")
+    images = np.arange(20.0, 401, 20)
+    held = 1e8 + np.where(images > 100, 700 * images, 9e4 * images)  # it fills at the beginning
+    assert soak.slope(images, held) == pytest.approx(700)
+    monkeypatch.setattr(soak, "EVERY", 1)
+    numbers, bytes_held = soak.soak(2, tmp_path)
+    assert numbers.tolist() == [1, 2]
+    assert (bytes_held > 1e7).all()
+    assert (tmp_path / "cells.csv").exists()
+
+
 def test_rims_are_counted_over_the_images_with_cells(script, capsys):
     looks = [SimpleNamespace(rim=rim, sizes=sizes) for rim, sizes in ((0.2, [9]), (0.6, [9, 8]))]
     empty = SimpleNamespace(rim=0.9, sizes=[])

@@ -234,6 +234,11 @@ def _outline_files(files: Sequence[AnyPath]) -> list[Path]:
         if file.is_dir() and not is_series(file):
             inside = [path for path in sorted(file.iterdir()) if path.suffix.lower() in kinds]
         if not inside:
+            series = [path.name for path in file.iterdir() if path.is_dir() and is_series(path)]
+            if series:
+                raise ValueError(
+                    f"folder {file} holds tracks: name their folder, {file / series[0]}"
+                )
             raise ValueError(f"folder {file} holds no outlines: expected {', '.join(kinds)}")
         paths += inside
     for path in paths:
