@@ -1,6 +1,5 @@
 """Fuse and Compare in a real browser, as a user clicks through them; only in `make nightly`."""
 
-import shutil
 import threading
 from pathlib import Path
 
@@ -32,7 +31,8 @@ def images(tmp_path_factory):
     write_burst(folder / "burst", suffix=".jpg", shape=(240, 330))
     (folder / "circuit board").mkdir()
     for path in PHOTOGRAPHS.glob("*.jpg"):
-        shutil.copy(path, folder / "circuit board")
+        with PIL.Image.open(path) as photograph:
+            photograph.reduce(4).save(folder / "circuit board" / path.name, quality=95)
     (folder / "broken.png").write_bytes(b"no image")
     labels = read_labels(SAMPLES / "nuclei-mask.tif")
     write_labels(folder / "true.tif", labels)
@@ -192,6 +192,50 @@ def test_painting_takes_pixels_from_the_chosen_frame_and_is_undone(fuse_tab, ima
     fuse_tab.keyboard.press("Control+z")
     fuse_tab.wait_for_selector("#redo:enabled")
     assert (pixels_of(save(fuse_tab, "#save")) == before).all()
+
+
+def test_a_model_is_trained_on_a_corrected_image(chromium, address):
+    with new_tab(chromium, address) as tab:
+        tab.click("#entries button:has-text('nuclei.png')")
+        tab.wait_for_selector("#results:visible", timeout=60_000)
+        tab.click("#add-example")
+        tab.wait_for_selector("#examples:has-text('1 image')")
+        tab.fill("#steps", "6")
+        tab.click("#train")
+        tab.wait_for_selector("#save-model:visible", timeout=300_000)
+        assert tab.input_value("#model").startswith("corrected ")
+        assert tab.inner_text("#training-words").startswith("Step 6 of 6")
+        tab.locator("#training").scroll_into_view_if_needed()
+        picture(tab, "trained")
+
+
+def test_a_line_splits_a_cell_and_an_outline_draws_one(chromium, address):
+    with new_tab(chromium, address) as tab:
+        tab.click("#entries button:has-text('nuclei.png')")
+        tab.wait_for_selector("#table[aria-busy=false] tr.cell", timeout=60_000)
+        cells = int(tab.inner_text("#counts").split()[0])
+        box = tab.locator("#stage").bounding_box()
+        left, top = box["x"] + 112, box["y"]  # of the image
+        scale = (box["height"] - 64) / 256
+        tab.keyboard.press("s")
+        drag(tab, [(left + x * scale, top + y * scale) for x, y in ((38, 128), (65, 139))])
+        tab.wait_for_selector(f"#counts:has-text('{cells + 1} cells')")
+        tab.keyboard.press("c")
+        corners = ((25, 170), (44, 170), (44, 186), (25, 186))
+        drag(tab, [(left + x * scale, top + y * scale) for x, y in corners])
+        tab.wait_for_selector(f"#counts:has-text('{cells + 2} cells')")
+        picture(tab, "drawn")
+        tab.keyboard.press("Control+z")
+        tab.keyboard.press("Control+z")
+        tab.wait_for_selector(f"#counts:has-text('{cells} cells')")
+
+
+def drag(tab, points):
+    tab.mouse.move(*points[0])
+    tab.mouse.down()
+    for point in points[1:]:
+        tab.mouse.move(*point, steps=4)
+    tab.mouse.up()
 
 
 def open_pair(tab):

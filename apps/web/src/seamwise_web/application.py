@@ -57,6 +57,7 @@ def make_application(page: Page, *, on_start: Callable[[], None] = lambda: None)
         ("DELETE", job, server.cancel),
         *server.fuse.handlers(),
         *server.compare.handlers(),
+        *server.train.handlers(),
     ]
     routes = [Route(path, in_words(handler), methods=[way]) for way, path, handler in handlers]
     files = Mount("/", StaticFiles(directory=FILES, html=True))

@@ -47,6 +47,10 @@ class Limits:
         Of the files of a burst that are dropped, together.
     label_sets : int
         Label images that are open at a time, in all pages.
+    trainings : int
+        Models that are trained at a time, in all pages.
+    training : int
+        Images that a model is trained on; they have at most five times `pixels` together.
     """
 
     upload: int = 256 * 2**20
@@ -59,6 +63,8 @@ class Limits:
     frame_pixels: int = 60_000_000
     burst_bytes: int = 4 * 2**30
     label_sets: int = 8
+    trainings: int = 2
+    training: int = 100
 
 
 class Picture:
@@ -250,19 +256,25 @@ def first_channel(channels: NDArray[Any]) -> int:
     return has_contrast.index(True) if any(has_contrast) else 0
 
 
+def plain_channel(channel: NDArray[Any]) -> NDArray[Any]:
+    """Return a channel in 8 or 16 bits.
+
+    Wider types are mapped from their smallest to their largest value to 0..65535.
+    """
+    if channel.dtype.kind == "u" and channel.dtype.itemsize <= 2:
+        return channel
+    values = channel.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    step = (high - low) / 65535 or 1.0
+    return np.round((values - low) / step).astype(np.uint16)
+
+
 def pixels_to_show(channel: NDArray[Any]) -> tuple[bytes, dict[str, Any]]:
     """Return a channel in 8 or 16 bits, little-endian, with the contrast to begin with.
 
-    Wider types are mapped from their smallest to their largest value to 0..65535. The contrast goes
-    from the 1st to the 99.8th percentile.
+    It is that of `plain_channel`. The contrast goes from the 1st to the 99.8th percentile.
     """
-    if channel.dtype.kind == "u" and channel.dtype.itemsize <= 2:
-        shown = channel
-    else:
-        values = channel.astype(np.float64)
-        low, high = float(values.min()), float(values.max())
-        step = (high - low) / 65535 or 1.0
-        shown = np.round((values - low) / step).astype(np.uint16)
+    shown = plain_channel(channel)
     few = shown.ravel()[:: max(1, shown.size // _SHOWN)]
     low, high = (float(value) for value in np.percentile(few, [1, 99.8]))
     bits = 8 * shown.dtype.itemsize

@@ -23,6 +23,7 @@ from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pen import points_of
 from seamwise_web.pictures import Limits, Picture, Pictures, pixels_to_show, read_picture
 from seamwise_web.segmenting import find_cells
+from seamwise_web.train_door import TrainDoor
 
 _LARGEST_NUMBER = 2**32 - 1  # of a cell
 
@@ -56,16 +57,19 @@ class Server:
     def __init__(self, page: Page) -> None:
         self._page, self._limits = page, page.limits
         self._pictures = Pictures(page.limits)
-        self._shelf = Shelf(page.offers)
+        self._offers = dict(page.offers)  # with those that are trained here
+        self._shelf = Shelf(self._offers)
         self._arrivals = Arrivals(page.folder, page.limits.upload)
         self.jobs = Jobs()
         self.fuse = FuseDoor(self._arrivals, self.jobs, page.limits)
         self.compare = CompareDoor(self._arrivals, page.limits)
+        self.train = TrainDoor(self._pictures, self.jobs, self._offers, page.limits)
 
     def close_all(self) -> None:
-        """End all work, and remove the files of the open bursts."""
+        """End all work, and remove the files of bursts and trainings."""
         self.jobs.close()
         self.fuse.close_all()
+        self.train.close_all()
 
     def warm_up(self) -> None:
         """Load the first model before the user asks for it."""
@@ -124,7 +128,7 @@ class Server:
         """Begin to look for the cells of an image."""
         picture, fields = self._picture(request), await read_json(request)
         name, channel = fields.get("model"), whole(fields, "channel")
-        if not isinstance(name, str) or name not in self._page.offers:
+        if not isinstance(name, str) or name not in self._offers:
             raise RefusalError(400, f"the page has no model {name!r}: choose one of the list")
         _check_channel(picture, channel)
         diameter = fields.get("diameter")

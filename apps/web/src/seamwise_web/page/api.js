@@ -94,3 +94,10 @@ export const labelSet = (key) => json(labelsPath(key));
 export const closeLabels = (key) => json(labelsPath(key), { method: "DELETE" });
 export const labelPixels = (key) => pixels(`${labelsPath(key)}/pixels`);
 export const compare = (fields) => json("comparisons", withJson(fields));
+
+const trainingPath = (key) => `trainings/${key}`;
+export const openTraining = () => json("trainings", { method: "POST" });
+export const training = (key) => json(trainingPath(key));
+export const addToTraining = (key, picture) => json(`trainings/${key}/pictures`, withJson({ picture }));
+export const train = (key, fields) => json(`trainings/${key}/train`, withJson(fields));
+export const modelFile = (key) => `api/trainings/${key}/model.safetensors`;

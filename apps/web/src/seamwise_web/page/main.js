@@ -8,6 +8,7 @@ import { listenForKeys } from "./keys.js";
 import { Opening } from "./opening.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
+import { Training } from "./training.js";
 import { View } from "./view.js";
 
 const MOST_POINTS = 4000; // of a line
@@ -20,6 +21,7 @@ const contrast = new Contrast(element("low"), element("high"), (...ends) => view
 const decodeSoon = latest(decode);
 const sliders = new Sliders(element("sliders"), (values) => decodeSoon(state.picture.picture, values));
 const changeInTurn = inTurn(change);
+let training = null;
 let start = null;
 let measuring = 0;
 
@@ -316,6 +318,7 @@ function act(action) {
 }
 
 function showParts() {
+  training.look(state.picture?.picture ?? null, state.cells !== null, element("model").value);
   const hasCells = state.cells !== null;
   const hasPicture = state.picture !== null;
   element("tools").hidden = !hasPicture;
@@ -339,6 +342,14 @@ function showParts() {
   element("save-table").href = api.tableFile(state.picture.picture);
 }
 
+// A model that was trained joins the list, and is chosen.
+function addModel(model) {
+  start?.models.push(model);
+  element("model").add(new Option(model.name, model.name), 0);
+  element("model").value = model.name;
+  describeModel();
+}
+
 function describeModel() {
   const model = start.models.find(({ name }) => name === element("model").value);
   const parts = [];
@@ -348,6 +359,7 @@ function describeModel() {
     parts.push(`It knows cells ${low} to ${high} pixels across.`);
   }
   element("purpose").textContent = parts.join(" ");
+  showParts();
 }
 
 function listen() {
@@ -379,6 +391,7 @@ async function begin() {
   start = await attempt(api.start);
   if (!start) return;
   element("model").replaceChildren(...start.models.map(({ name }) => new Option(name, name)));
+  training = new Training(addModel);
   describeModel();
   listen();
   desk.listenForDoors();
