@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from seamwise.io import read_image, read_labels, shipped_models
-from seamwise.measure import MeasureOptions
+from seamwise.measure import MeasureOptions, Table
 from seamwise.segmentation import segment
 from seamwise.segmentation import segment_slices as join_slices
 from seamwise.synth import crowded_cells
@@ -266,15 +266,25 @@ def test_a_run_stops_and_goes_on_in_its_folder(tmp_path, nuclei):
     assert Shelf().add(model, "mine") == "mine"
 
 
-def test_a_table_has_the_labels_as_its_index(nuclei):
+def test_the_rows_of_the_features_are_the_labels(nuclei):
     labels = samples.nuclei()[1][0]
     channels = [("dapi", nuclei), ("double", nuclei.astype(np.uint16) * 2)]
     options = MeasureOptions(names=("dapi", "double"))
     table = measure_labels(channels, labels, options, spacing=(0.5, 0.5))
     features = features_of(table)
-    assert features["index"].tolist() == list(range(1, 59))
-    assert np.allclose(features["double_mean"], 2 * features["dapi_mean"])
-    assert np.allclose(features["area_um2"], features["area_px"] / 4)
+    assert features.index.tolist() == list(range(59))
+    assert features.loc[0].isna().all()
+    cells = features.loc[1:]
+    assert np.allclose(cells["double_mean"], 2 * cells["dapi_mean"])
+    assert np.allclose(cells["area_um2"], cells["area_px"] / 4)
+    assert set(cells["touches_edge"]) == {0, 1}
+
+
+def test_labels_far_beyond_the_number_of_cells_are_a_column():
+    table = Table({"id": np.array([5, 10**9]), "area_px": np.array([30, 4])})
+    assert features_of(table)["index"].tolist() == [5, 10**9]
+    none = Table({"id": np.array([], int), "area_px": np.array([], int)})
+    assert len(features_of(none)) == 1
 
 
 def test_planes_are_measured_by_themselves_or_as_a_stack(stack):

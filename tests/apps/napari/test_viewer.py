@@ -46,7 +46,12 @@ def viewer(window):
 
 
 def widget(viewer, name):
-    return viewer.window.add_plugin_dock_widget(NAME, name, tabify=True)[1]
+    dock, panel = viewer.window.add_plugin_dock_widget(NAME, name, tabify=True)
+    dock.show()
+    dock.raise_()
+    for _ in range(5):
+        QApplication.processEvents()
+    return panel
 
 
 def wait(until, seconds=300):
@@ -104,7 +109,7 @@ def test_the_cells_and_the_table_are_those_of_the_command_line(viewer, found, tm
     assert measure.images.value == ["nuclei"]
     press(measure.measure, measure)
     look(viewer, "measure")
-    assert layer.features["index"].tolist() == list(range(1, 57))
+    assert layer.features["area_px"].notna().tolist() == [False, *[True] * 56]
     measure.file.value = tmp_path / "mine.csv"
     measure.save.native.click()
     run("measure", SAMPLE, tmp_path / "nuclei.tif", "-o", tmp_path / "cells.csv")
@@ -128,9 +133,8 @@ def test_a_stack_has_the_cells_of_the_command_line(viewer, tmp_path):
     layer = viewer.layers["drawn stack cells"]
     assert layer.scale.tolist() == [1, 0.5, 0.5]
     viewer.layers["drawn stack"].save(str(tmp_path / "stack.tif"))
-    run("segment", tmp_path / "stack.tif", "-o", tmp_path / "out", "--model", "nuclei-3d")
     run(
-        *("segment", tmp_path / "stack.tif", "-o", tmp_path / "out", "--overwrite"),
+        *("segment", tmp_path / "stack.tif", "-o", tmp_path / "out"),
         *("--model", "nuclei-3d", "--axes", "ZYX", "--spacing", "1,0.5,0.5"),
     )
     assert np.array_equal(layer.data, read_labels(tmp_path / "out" / "stack.tif"))
@@ -140,9 +144,10 @@ def test_a_stack_has_the_cells_of_the_command_line(viewer, tmp_path):
     viewer.dims.ndisplay = 2
     tune = widget(viewer, "Tune thresholds")
     tune.cells.value = layer
+    pixels = np.count_nonzero(layer.data)
     tune.sliders["foreground"].value = 0.9
     wait(lambda: not tune.is_busy)
-    assert np.count_nonzero(layer.data) < np.count_nonzero(result_of(layer).kept.maps[1] > 0.5)
+    assert 0 < np.count_nonzero(layer.data) < pixels
 
 
 def test_planes_of_a_stack_alone_by_themselves_or_joined(viewer):

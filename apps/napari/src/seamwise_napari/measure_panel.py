@@ -19,6 +19,7 @@ class MeasurePanel(Panel):
     """Measure each cell: a table in the features of the labels layer, and as CSV."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
+        self.viewer = napari_viewer
         self.cells = layer_choice(Labels, "Cells")
         self.images = Select(choices=lambda _: self._images(), label="Intensities of")
         self.planes = ComboBox(choices=[STACK, PLANES], label="Planes")
@@ -28,7 +29,6 @@ class MeasurePanel(Panel):
         self.file = FileEdit(label="Table", mode="w", filter="*.csv", nullable=True)
         self.save = button("Save table", self._save)
         self.table: Table | None = None
-        self.viewer = napari_viewer
         fields = [
             *(self.cells, self.images, self.planes, self.shape, self.inner, self.measure),
             *(self.file, self.save),
@@ -76,7 +76,7 @@ class MeasurePanel(Panel):
         names = column_names([image.name for image in chosen])
         channels = [(name, pixels_of(image)) for name, image in zip(names, chosen, strict=True)]
         options = MeasureOptions(names=names, shape=self.shape.value, exclude_edge=self.inner.value)
-        by_plane = self.planes.visible and self.planes.value == PLANES
+        by_plane = layer.ndim == 3 and self.planes.value == PLANES
         labels, spacing = layer.data.copy(), spacing_of(layer, layer.ndim)
 
         def work(work: Any) -> Table:

@@ -59,6 +59,7 @@ class Panel(Container[Widget]):
         self._stop = button("Cancel", self.cancel)
         self._stop.visible = False
         self._work: Work | None = None
+        self._is_quiet = True
         self._finish: Callable[[Any], object] = lambda result: None
         super().__init__(widgets=[*fields, self._bar, self._stop, self.message], labels=True)
         self._timer = QTimer(self.native)
@@ -99,7 +100,7 @@ class Panel(Container[Widget]):
             return
         if not quiet:
             self.say("")
-        self._work, self._finish = Work(function), finish
+        self._work, self._finish, self._is_quiet = Work(function), finish, quiet
         self._bar.visible = self._stop.visible = not quiet
         self._timer.start()
 
@@ -118,7 +119,7 @@ class Panel(Container[Widget]):
         if work is None:
             return
         if work.is_running:
-            if self._bar.visible:
+            if not self._is_quiet:
                 self.show_progress(work)
             return
         self._timer.stop()

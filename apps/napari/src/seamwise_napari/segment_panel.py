@@ -67,8 +67,7 @@ class SegmentPanel(Panel):
         self.words.value = offer.words
         self.tuned.visible = offer.name in SHELF.tuned
         self.colour.visible = layer is not None and layer.rgb
-        leading = 0 if layer is None else layer.ndim - offer.ndim
-        self.part.visible = leading > 0
+        self.part.visible = layer is not None and layer.ndim > offer.ndim
         self.part.choices = [THIS, EACH, JOINED] if offer.ndim == 2 else [THIS, EACH]
         spacing = None if layer is None else spacing_of(layer, min(offer.ndim, layer.ndim))
         known = "unknown" if spacing is None else ", ".join(f"{step:.4g}" for step in spacing)
@@ -89,14 +88,16 @@ class SegmentPanel(Panel):
 
     def _request(self, layer: Image) -> Request:
         offer = SHELF[self.model.value]
-        ndim = layer.ndim if self.part.visible and self.part.value == JOINED else offer.ndim
+        leading = max(0, layer.ndim - offer.ndim)
+        part = self.part.value if leading else THIS
+        ndim = offer.ndim + (part == JOINED)
         return Request(
             model=offer.name,
-            part=self.part.value if self.part.visible else THIS,
-            place=place_of(layer, self.viewer.dims.point, max(0, layer.ndim - offer.ndim)),
+            part=part,
+            place=place_of(layer, self.viewer.dims.point, leading),
             diameter=self.diameter.value or None,
-            spacing=spacing_of_text(self.spacing.value, min(ndim, 3)),
-            stored=spacing_of(layer, min(ndim, 3)),
+            spacing=spacing_of_text(self.spacing.value, ndim),
+            stored=spacing_of(layer, ndim),
             rule=SHELF.tuned.get(offer.name) if self.tuned.value else None,
         )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seamwise.measure import MeasureOptions, Table, joined, measure
 
+_MOST_ROWS = 1_000_000
 STACK, PLANES = "one stack", "each plane by itself"
 
 
@@ -72,6 +73,27 @@ def column_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def features_of(table: Table) -> pd.DataFrame:
-    """Return a table for the features of a labels layer, whose column ``index`` is the label."""
-    columns = dict(table.columns)
-    return pd.DataFrame({"index": columns.pop("id"), **columns})
+    """Return a table for the features of a labels layer.
+
+    napari's own table takes the number of a row for the label: row 0 is the background, and a label
+    without a cell has a row of NaN. Columns of NaN alone, such as µm without a pixel size, are
+    dropped. Labels far beyond the number of cells stand in a column
+    ``index`` instead.
+
+    Examples
+    --------
+    >>> features_of(Table({"id": np.array([1, 3]), "area_px": np.array([30, 4])}))
+       area_px
+    0      NaN
+    1     30.0
+    2      NaN
+    3      4.0
+    """
+    frame = pd.DataFrame(dict(table.columns))
+    answers = frame.select_dtypes(bool).columns
+    frame[answers] = frame[answers].astype(int)
+    last = int(frame["id"].max()) if len(frame) else 0
+    if last > _MOST_ROWS:
+        return frame.rename(columns={"id": "index"})
+    known = frame.set_index("id").dropna(axis="columns", how="all")
+    return known.reindex(range(last + 1)).rename_axis(None)
