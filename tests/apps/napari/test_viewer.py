@@ -192,8 +192,7 @@ def test_sliders_draw_the_cells_again_and_keep_corrections(viewer, found):
     for value in (0.1, 0.2, 0.3, 0.7):  # faster than it decodes
         tune.sliders["foreground"].value = value
     wait(lambda: not tune.is_busy)
-    thresholds = kept.rule.pair.model_dump() | {"foreground": 0.7}
-    wanted = kept.decode(kept.rule_of(thresholds, kept.rule.min_size))
+    wanted = kept.decode(kept.rule_of({"foreground": 0.7}, kept.rule.min_size))
     assert np.array_equal(layer.data, wanted)
     look(viewer, "tune")
     assert panel.tuned.visible
