@@ -54,7 +54,7 @@ def widget(viewer, name):
     return panel
 
 
-def wait(until, seconds=300):
+def wait(until, seconds=1500):
     """Let the window live until something is so."""
     end = timeit.default_timer() + seconds
     while not until():
