@@ -35,11 +35,11 @@ STACK, TILE = (508, 1024, 1024), (127, 256, 256)
 NOTHING: Mapping[str, object] = MappingProxyType({})
 PITCH = 63  # pixels from one cell of the slide to the next
 RUN = """
-import json, sys, time
+import json, os, sys, time
 from seamwise.engine import Listener, Resources
 from seamwise.segmentation import OutputOptions, SegmentOptions, segment_volume
 path, output, options, resources, overwrite = json.loads(sys.argv[1])
-began, stages = time.perf_counter(), []
+began, busy, stages = time.perf_counter(), sum(os.times()[:4]), []
 listener = Listener(
     announce=lambda text: print(text, file=sys.stderr),
     report=lambda p: stages.append((p.stage, p.done, time.perf_counter() - began)),
@@ -49,7 +49,9 @@ result = segment_volume(
     files=OutputOptions(overwrite=overwrite), listener=listener,
 )
 seconds = time.perf_counter() - began
-print(json.dumps({"cells": sum(result.cells), "stages": stages, "seconds": seconds}))
+busy = sum(os.times()[:4]) - busy  # of the processor, with the processes that have ended
+cells = sum(result.cells)
+print(json.dumps({"cells": cells, "stages": stages, "seconds": seconds, "busy": busy}))
 """
 
 
@@ -207,7 +209,7 @@ def memory_of_blocks(folder: Path, quick: bool, model: str) -> None:
     ):
         ready = load(name, device="cpu")
         network = NetworkLoad(
-            ready.info.architecture, ready.dtype.itemsize, runtime=ready.runtime.name
+            ready.info.architecture, ready.number_bytes, runtime=ready.runtime.name
         )
         shape = (256,) * 3 if source == "stack" else (4096,) * 2
         for side in sides:

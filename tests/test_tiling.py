@@ -48,24 +48,46 @@ def test_one_tile_covers_a_small_grid():
 
 def test_a_single_tile_is_not_copied():
     image = np.random.default_rng(0).normal(size=(2, 5, 6)).astype(np.float32)
-    ((box, slab),) = blend((5, 6), tiles((5, 6), size=8), lambda box: image, channels=2, axis=1)
+    ((box, slab),) = blend(tiles((5, 6), size=8), lambda box: image)
     assert box == (slice(0, 5), slice(0, 6))
-    assert slab is image
+    assert np.shares_memory(slab, image)
+    assert slab.shape == image.shape
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_blending_what_does_not_depend_on_the_tile_returns_it(axis):
-    shape = (50, 41, 33)
+@pytest.mark.parametrize(
+    ("shape", "size", "overlap"),
+    [((50, 41, 33), 16, 6), ((37,), 16, 9), ((40, 1, 30), 8, 4), ((20, 21), 8, 0)],
+)
+def test_blending_what_does_not_depend_on_the_tile_returns_it(shape, size, overlap):
     image = np.random.default_rng(0).normal(size=(3, *shape)).astype(np.float32)
-    parts = tiles(shape, size=16, overlap=6, multiple=2)
-    slabs = list(blend(shape, parts, lambda box: image[(slice(None), *box)], channels=3, axis=axis))
-    ranges = [box[axis] for box, _ in slabs]
-    assert len(ranges) > 2
-    assert [r.start for r in ranges[1:]] == [r.stop for r in ranges[:-1]]
-    result = np.full_like(image, np.nan)
-    for box, slab in slabs:
-        result[(slice(None), *box)] = slab
+    parts = tiles(shape, size=size, overlap=overlap, multiple=2)
+    result, times = np.full_like(image, np.nan), np.zeros(shape, int)
+    for box, values in blend(parts, lambda box: image[(slice(None), *box)]):
+        result[(slice(None), *box)] = values
+        times[box] += 1
+    assert (times == 1).all()
     np.testing.assert_allclose(result, image, atol=1e-5)
+
+
+def test_what_one_tile_covers_is_not_copied_and_its_largest_part_comes_last():
+    computed, yielded = [], []
+
+    def compute(box):
+        computed.append(np.zeros((2, *(s.stop - s.start for s in box)), np.float32))
+        yielded.append([])
+        return computed[-1]
+
+    parts = tiles((40, 30), size=16, overlap=4)
+    for box, values in blend(parts, compute):
+        is_view = np.shares_memory(values, computed[-1])
+        is_alone = sum(_covers(tile.box, box) for tile in parts) == 1
+        assert is_view == is_alone
+        yielded[-1].append(values.size)
+    assert [sizes[-1] for sizes in yielded] == [max(sizes) for sizes in yielded]
+
+
+def _covers(outer, box):
+    return all(o.start <= b.start and b.stop <= o.stop for o, b in zip(outer, box, strict=True))
 
 
 def test_blending_is_the_weighted_sum():
@@ -79,7 +101,9 @@ def test_blending_is_the_weighted_sum():
     expected = np.zeros((20, 30))
     for i, tile in enumerate(parts):
         expected[tile.box] += i * tile.weight
-    result = np.concatenate([slab for _, slab in blend((20, 30), parts, compute, channels=1)], 1)[0]
+    result = np.full((20, 30), np.nan)
+    for box, (part,) in blend(parts, compute):
+        result[box] = part
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 

@@ -1,12 +1,16 @@
 """Cut a grid into overlapping tiles whose results are blended (`tiles`, `blend`), or `Blocks`."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+OVERLAP = {2: 64, 3: 32}
+"""Pixels that two neighbouring tiles of an image share, by the number of its axes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +33,6 @@ class Tile:
     def weight(self) -> NDArray[np.float32]:
         """The weights as one array of the tile's shape."""
         return _product(self.weights)
-
-    def add(self, values: NDArray[Any], total: NDArray[np.float32]) -> None:
-        """Add weight · values to `total`, in place, both `(channels, *shape of the tile)`.
-
-        Most weights are one: nothing is multiplied by them.
-        """
-        for part in product(*map(_cuts, self.weights)):
-            weights = [w[cut] for w, cut in zip(self.weights, part, strict=True)]
-            where = (slice(None), *part)
-            if all((w == 1).all() for w in weights):
-                total[where] += values[where]
-            else:
-                total[where] += values[where] * _product(weights)
 
 
 def tiles(
@@ -86,52 +77,45 @@ def tiles(
 
 
 def blend(
-    shape: Sequence[int],
-    parts: Sequence[Tile],
-    compute: Callable[[tuple[slice, ...]], NDArray[Any]],
-    *,
-    channels: int,
-    axis: int = 0,
+    parts: Sequence[Tile], compute: Callable[[tuple[slice, ...]], NDArray[Any]]
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
-    """Compute each tile and yield the weighted sum, slab by slab along one axis.
+    """Compute each tile and yield the weighted sum, part by part.
 
-    ``result(p) = Σ_tiles weight(p) · compute(tile)(p)``. Only the slab that still waits for tiles
-    is held in memory, not the whole result: choose the longest axis. A single tile is yielded as it
-    was computed, without a copy.
+    ``result(p) = Σ_tiles weight(p) · compute(tile)(p)``. Where one tile lies alone, its values are
+    yielded as they were computed, without a copy. What several share is held until the last of
+    them is computed, not the whole result.
 
     Parameters
     ----------
-    shape : sequence of int
-        The grid that `parts` covers.
     parts : sequence of Tile
-        As returned by `tiles`.
+        All that `tiles` returned for a grid.
     compute : function
         box → array `(channels, *box shape)`.
-    channels : int
-    axis : int ≥ 0
-        The axis along which the slabs follow each other.
 
     Yields
     ------
     box : tuple of slice
-        Where the slab lies: a range of `axis`, all of the other axes.
-    slab : (channels, *box shape) float32 array
+        Boxes that cover each pixel of the grid once. The largest of a tile comes last: the next
+        tile can be computed while that one is used.
+    values : (channels, *box shape) float32 array
     """
-    if len(parts) == 1:  # its weights are one
-        yield parts[0].box, np.asarray(compute(parts[0].box), np.float32)
-        return
-    starts = sorted({tile.box[axis].start for tile in parts})
-    # what later tiles still add to; the slab axis comes first
-    overlap: NDArray[np.float32] | None = None
-    for start, end in zip(starts, [*starts[1:], shape[axis]], strict=True):
-        row = [tile for tile in parts if tile.box[axis].start == start]
-        total = _sum_of_row(row, shape, compute, channels, axis)
-        if overlap is not None:
-            total[: len(overlap)] += overlap
-        overlap = total[end - start :].copy()
-        box = [slice(0, length) for length in shape]
-        box[axis] = slice(start, end)
-        yield tuple(box), np.moveaxis(total[: end - start], 0, axis + 1)
+    boxes_of_axis = [
+        sorted({(s.start, s.stop) for s in column})
+        for column in zip(*(tile.box for tile in parts), strict=True)
+    ]
+    held: dict[tuple[int, ...], NDArray[np.float32]] = {}
+    for tile in parts:
+        values = np.asarray(compute(tile.box), np.float32)
+        for shared in _pieces(tile, boxes_of_axis):
+            inside = values[(slice(None), *relative_to(shared.box, tile.box))]
+            if shared.is_first and shared.is_last:  # the weights are one
+                yield shared.box, inside
+                continue
+            place = tuple(s.start for s in shared.box)
+            share = inside * shared.weight
+            held[place] = share if shared.is_first else held[place] + share
+            if shared.is_last:
+                yield shared.box, held.pop(place)
 
 
 @dataclass(frozen=True)
@@ -223,22 +207,41 @@ def relative_to(box: Sequence[slice], outer: Sequence[slice]) -> tuple[slice, ..
     )
 
 
-def _sum_of_row(
-    row: Sequence[Tile],
-    shape: Sequence[int],
-    compute: Callable[[tuple[slice, ...]], NDArray[Any]],
-    channels: int,
-    axis: int,
-) -> NDArray[np.float32]:
-    """Weighted sum of tiles of one range of `axis`, over all other axes; `axis` comes first."""
-    size = list(shape)
-    size[axis] = row[0].box[axis].stop - row[0].box[axis].start
-    total = np.zeros((channels, *size), np.float32)
-    for tile in row:
-        region = [slice(None), *tile.box]
-        region[axis + 1] = slice(None)
-        tile.add(compute(tile.box), total[tuple(region)])
-    return np.moveaxis(total, axis + 1, 0)
+@dataclass(frozen=True, eq=False)
+class _Piece(Tile):
+    """A part of a tile that no other tile covers by half; whether it is the first and the last to
+    cover it.
+    """
+
+    is_first: bool
+    is_last: bool
+
+
+def _pieces(tile: Tile, boxes_of_axis: Sequence[Sequence[tuple[int, int]]]) -> list[_Piece]:
+    """Cut a tile where others begin and end, given the boxes of all tiles along each axis."""
+    cuts = [
+        _cut(box, weights, boxes)
+        for box, weights, boxes in zip(tile.box, tile.weights, boxes_of_axis, strict=True)
+    ]
+    pieces = []
+    for part in product(*cuts):
+        box, weights, is_first, is_last = zip(*part, strict=True)
+        pieces.append(_Piece(box, weights, all(is_first), all(is_last)))
+    return sorted(pieces, key=lambda piece: math.prod(s.stop - s.start for s in piece.box))
+
+
+def _cut(
+    box: slice, weights: NDArray[np.float32], boxes: Sequence[tuple[int, int]]
+) -> list[tuple[slice, NDArray[np.float32], bool, bool]]:
+    """The same along one axis."""
+    ends = sorted({end for ends in boxes for end in ends if box.start <= end <= box.stop})
+    cuts = []
+    for start, stop in pairwise(ends):
+        covering = [first for first, last in boxes if first <= start and stop <= last]
+        inside = weights[start - box.start : stop - box.start]
+        is_first, is_last = box.start == covering[0], box.start == covering[-1]
+        cuts.append((slice(start, stop), inside, is_first, is_last))
+    return cuts
 
 
 def _product(weights: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -247,14 +250,6 @@ def _product(weights: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     for axis_weights in weights:
         product_of_axes = product_of_axes[..., np.newaxis] * axis_weights
     return product_of_axes
-
-
-def _cuts(weights: NDArray[np.float32]) -> list[slice]:
-    """An axis before, within and behind the weights of one, whichever of the three there are."""
-    ones = np.flatnonzero(weights == 1)
-    start, stop = (ones[0], ones[-1] + 1) if len(ones) else (0, 0)
-    cuts = [slice(0, start), slice(start, stop), slice(stop, len(weights))]
-    return [cut for cut in cuts if cut.start < cut.stop]
 
 
 def _per_axis(name: str, value: int | Sequence[int], shape: Sequence[int]) -> list[int]:

@@ -28,6 +28,23 @@ def test_no_more_items_are_drawn_than_there_are_threads():
     results.close()
 
 
+def test_a_thread_that_is_done_works_on_in_a_longer_queue():
+    first = threading.Event()
+
+    def work(item):
+        if item == 3:
+            first.set()
+        return item == 0 and first.wait(10)
+
+    results = prefetch(work, range(6), threads=2, queue=4)
+    assert list(results) == [True, *[False] * 5]
+    drawn = count()
+    results = prefetch(lambda item: item, (next(drawn) for _ in range(9)), threads=2, queue=4)
+    assert next(results) == 0
+    assert next(drawn) <= 5
+    results.close()
+
+
 def test_one_thread_is_the_one_that_asks_and_works_when_asked():
     names = []
     results = prefetch(lambda _: names.append(threading.get_ident()), range(3), threads=1)

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -163,7 +165,7 @@ def too_old(monkeypatch):
 
 
 def failing(monkeypatch):
-    def compile_openvino(net, precision, activations):
+    def compile_openvino(net, precision, activations, streams):
         raise RuntimeError("Exception from src/core.cpp:117:\nno such instruction\nat line 3")
 
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
@@ -178,14 +180,14 @@ class Wrong:
 
 
 def wrong(monkeypatch):
-    def compile_openvino(net, precision, activations):
+    def compile_openvino(net, precision, activations, streams):
         return Wrong()
 
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
 
 
 def not_complete(monkeypatch):
-    def compile_openvino(net, precision, activations):
+    def compile_openvino(net, precision, activations, streams):
         raise AttributeError("module 'openvino' has no attribute 'Core'")
 
     monkeypatch.setattr(runtimes, "compile_openvino", compile_openvino)
@@ -380,6 +382,50 @@ def test_threads_share_a_network(runtime):
         thread.join()
     for number, logits in enumerate(expected):
         assert torch.equal(actual[number], logits)
+
+
+@needs_openvino
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_streams_give_the_same_numbers_and_do_not_wait_for_each_other(precision, monkeypatch):
+    if precision == "int8" and not of_openvino.has_int8():
+        pytest.skip("the processor has no 8-bit integers")
+    monkeypatch.setattr(runtimes, "thread_count", lambda: 2)
+    net = seeded(1, 2, width=4, depth=1)
+    ranges = [4.0] * len(net.arrays().convolutions) if precision == "int8" else None
+    whole = choose_runtime(net, CPU, f"openvino {precision}", ranges)
+    halves = whole.in_streams()
+    assert (halves.name, halves.streams, halves.in_streams) == (whole.name, 2, None)
+    for shape in [(1, 1, 40, 30), (2, 1, 17, 64), (1, 1, 8, 8)]:
+        batch = torch.rand(shape)
+        assert torch.equal(halves.run(batch), whole.run(batch))
+        assert np.array_equal(halves.maps(batch.numpy(), 2), whole.maps(batch.numpy(), 2))
+
+
+@needs_openvino
+def test_as_many_calls_are_computed_at_once_as_there_are_streams():
+    at_work, most, gate = [], [], threading.Barrier(2, timeout=10)
+
+    class Request:
+        def infer(self, inputs, share_inputs):
+            at_work.append(1)
+            most.append(len(at_work))
+            gate.wait()
+            at_work.pop()
+            return inputs
+
+    compiled = SimpleNamespace(create_infer_request=Request, release_memory=lambda: None)
+    net = of_openvino.CompiledNetwork(compiled, 2)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(net, range(4))) == [0, 1, 2, 3]
+    assert max(most) == 2
+    net.release()
+    assert net._requests.qsize() == 2
+
+
+def test_one_thread_is_not_split(monkeypatch):
+    monkeypatch.setattr(runtimes, "thread_count", lambda: 1)
+    assert choose_runtime(seeded(1, 2, width=2, depth=1), CPU).in_streams is None
+    assert choose_runtime(seeded(1, 2, width=2, depth=1), CPU, "torch").in_streams is None
 
 
 @needs_openvino

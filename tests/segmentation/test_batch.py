@@ -1,4 +1,5 @@
 import errno
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, current_thread
@@ -64,7 +65,7 @@ def test_outcomes_come_file_by_file_and_labels_are_there_when_they_do(images, tm
         assert (outcome.total, outcome.failed) == (3, False)
         assert (tmp_path / "out" / outcome.path.name).exists()
         done = len(list((tmp_path / "out").glob("*.tif")))
-        assert number <= done <= number + 1  # the next image is in work
+        assert number <= done <= number + batch._QUEUE - 1  # the next images are in work
     assert tifffile.imread(tmp_path / "out" / "a.tif").max() == 2
 
 
@@ -88,16 +89,19 @@ def test_what_stops_the_whole_job_is_said_at_the_call(images, tmp_path):
 
 
 def test_a_full_disk_stops_the_job_and_leaves_nothing_half_written(images, tmp_path, monkeypatch):
-    outcomes = segment_files(images, tmp_path / "out", SegmentOptions())
+    for name in "defghi":
+        shutil.copy(images[0], tmp_path / f"{name}.tif")
+    outcomes = segment_files([tmp_path / "*.tif"], tmp_path / "out", SegmentOptions())
     next(outcomes)
 
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tifffile.TiffWriter, "write", full)
-    with pytest.raises(OSError, match=r"[bc]\.tif"):  # b was in work already
+    with pytest.raises(OSError, match=r"[b-f]\.tif"):  # the next images were in work already
         list(outcomes)
-    assert {path.name for path in (tmp_path / "out").glob("*tif*")} <= {"a.tif", "b.tif"}
+    begun = {f"{name}.tif" for name in "abcdef"}
+    assert {path.name for path in (tmp_path / "out").glob("*tif*")} <= begun
 
 
 def spy_on_counts(monkeypatch):
@@ -121,6 +125,32 @@ def test_two_images_are_in_work_if_they_fit_the_memory(
     memory = images_in_memory * whole_image_bytes(72, pixel_bytes=1)
     list(segment_files(images, tmp_path / "out", resources=Resources(memory=int(memory))))
     assert counts == [count]
+
+
+def in_lanes(images, output, *, memory=None):
+    """How the network was shared for these images: the threads of the lane, and `in_streams`."""
+    seen = []
+    share = ReadyNetwork.shared
+
+    def shared(self, *, in_streams):
+        seen.append(in_streams)
+        return share(self, in_streams=in_streams)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReadyNetwork, "shared", shared)
+        resources = Resources(memory=memory)
+        assert not any(o.failed for o in segment_files(images, output, resources=resources))
+    return seen
+
+
+def test_images_of_one_size_go_through_halves_of_the_cores_others_through_all(images, tmp_path):
+    assert in_lanes(images, tmp_path / "out") == [True]
+    assert in_lanes(images, tmp_path / "out") == [False]  # nothing is left to do
+    assert in_lanes(images[:2], tmp_path / "two") == [False]
+    room = int(1.5 * whole_image_bytes(72, pixel_bytes=1))
+    assert in_lanes(images, tmp_path / "little", memory=room) == [False]
+    tifffile.imwrite(tmp_path / "large.tif", np.zeros((800, 900), np.uint8))
+    assert in_lanes([*images, tmp_path / "large.tif"], tmp_path / "uneven") == [False]
 
 
 def test_an_image_that_only_lacks_its_probabilities_counts_with_them(images, tmp_path, monkeypatch):
@@ -349,7 +379,7 @@ def test_an_interrupted_overwrite_leaves_no_mixture(images, tmp_path):
             files=OutputOptions(overwrite=True),
         )
     )
-    assert {path.name for path in (tmp_path / "out").glob("*.tif")} <= {"a.tif", "b.tif"}
+    assert (tmp_path / "out" / "a.tif").exists()
     assert not list((tmp_path / "out").glob("*_overlay.png"))
     assert len(list(segment_files(images, tmp_path / "out", SegmentOptions(min_size=3)))) == 3
 

@@ -1,15 +1,18 @@
 """Files segmented by a network of other code, which is in memory."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import tifffile
 
 from seamwise.engine import Resources
+from seamwise.engine import runtime as runtimes
 from seamwise.io import NormalizationRule
 from seamwise.io.ome_zarr import read_record, write_image
 from seamwise.segmentation import Model, OutputOptions, SegmentOptions, load, segment_files
+from seamwise.synth import crowded_cells
 
 
 @pytest.fixture
@@ -77,3 +80,24 @@ def test_the_record_names_the_model_that_was_loaded_not_that_of_the_options(fold
         assert (record["model"], record["model_sha256"]) == ("phase-2d", model.sha256)
     outcomes = list(segment_files([folder], out, SegmentOptions(model="phase-2d")))
     assert all("already exists" in outcome.messages[0] for outcome in outcomes)
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs openvino")
+def test_the_files_are_the_same_from_halves_of_the_cores_and_from_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtimes, "thread_count", lambda: 2)
+    (tmp_path / "images").mkdir()
+    for number in range(4):
+        image = crowded_cells((120, 150), cells=20, rng=number).image
+        tifffile.imwrite(tmp_path / "images" / f"{number}.tif", image)
+    model = load("nuclei-2d", device="cpu", runtime="openvino")
+    assert model.runtime.in_streams is not None
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    run(tmp_path / "images", together, model)
+    for number in range(4):
+        run(tmp_path / "images" / f"{number}.tif", alone, model)
+    for number in range(4):
+        labels = f"{number}.tif"
+        assert (together / labels).read_bytes() == (alone / labels).read_bytes()
+    (together / "0.tif").unlink()  # as if the run had been interrupted
+    run(tmp_path / "images", together, model)
+    assert (together / "0.tif").read_bytes() == (alone / "0.tif").read_bytes()

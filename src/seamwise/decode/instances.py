@@ -165,11 +165,11 @@ def assign_touching(foreground: Foreground, is_cell: NDArray[np.bool_]) -> Owner
     runs, shape = foreground.runs, foreground.shape
     number = np.where(is_cell[foreground.number], foreground.number, 0)
     region, region_of = _regions(foreground, number)
-    values = np.zeros((len(runs), 2), np.uint32)  # of each run, and of what lies before it
-    values[:, 1] = number
-    ends = np.concatenate([[0], np.column_stack([runs.starts, runs.stops]).ravel()])
-    image = np.zeros(int(np.prod(shape)), np.uint32)
-    image[: ends[-1]] = np.repeat(values.ravel(), np.diff(ends))
+    values = np.zeros((len(runs) + 1, 2), np.uint32)  # of what lies before each run, and of it
+    values[:-1, 1] = number
+    ends = np.column_stack([runs.starts, runs.stops]).ravel()
+    lengths = np.diff(ends, prepend=0, append=int(np.prod(shape)))
+    image = np.repeat(values.ravel()[:-1], lengths)
     canvas = np.pad(image.reshape(shape), REACH)
     del image
 

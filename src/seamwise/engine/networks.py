@@ -1,8 +1,9 @@
 """Networks from model files, ready to predict; see `load_network`."""
 
 import math
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,8 +13,15 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.engine.openvino import choose_openvino_precision
 from seamwise.engine.processor import is_surely_cpu
-from seamwise.engine.runtime import Runtime, choose_runtime, compile_arrays, torch_runtime
+from seamwise.engine.runtime import (
+    STREAMS,
+    Runtime,
+    choose_runtime,
+    compile_arrays,
+    torch_runtime,
+)
 from seamwise.io.models import (
     AnyInfo,
     Architecture,
@@ -44,8 +52,8 @@ class ReadyNetwork(Generic[AnyInfo]):
 
     `make_net` returns the network as torch has it, always the same one. `device` is that of torch,
     such as "cpu" or "cuda:1". `compiled` is the network in another runtime than torch, `note` what
-    the user should know about the choice. `lane` is the one thread that computes it for several
-    threads that share it: each thread that computes by itself would occupy all processors.
+    the user should know about the choice. `lane` has the threads that compute it for others that
+    share it (`shared`): each thread that computes by itself would occupy all processors.
     `sha256` is that of the model file, and `source` its name or path as they were given to
     `load_network`; both are empty if the network comes from none.
     """
@@ -156,6 +164,24 @@ class ReadyNetwork(Generic[AnyInfo]):
             return function(*arguments, **options)
         return self.lane.submit(function, *arguments, **options).result()
 
+    @contextmanager
+    def shared(self, *, in_streams: bool) -> "Iterator[ReadyNetwork[AnyInfo]]":
+        """Give the same network to several threads, with a `lane` that is shut down at the end.
+
+        With `in_streams`, where the runtime has them, two calls are computed at once, each on half
+        of the cores: two halves compute more than the whole, whose parts wait for each other.
+        Otherwise the lane is one thread, and each call has all cores.
+        """
+        streams = self.compiled and self.compiled.in_streams
+        halves = streams() if in_streams and streams else None
+        with ThreadPoolExecutor(STREAMS if halves else 1) as lane:
+            yield replace(self, compiled=halves or self.compiled, lane=lane)
+
+    def stop(self) -> None:
+        """Shut down the lane, if there is one: who waits for it gets an error, soon."""
+        if self.lane is not None:
+            self.lane.shutdown(wait=False, cancel_futures=True)
+
     @property
     def net(self) -> "Network":
         """The network as torch has it."""
@@ -164,7 +190,8 @@ class ReadyNetwork(Generic[AnyInfo]):
     @property
     def number_bytes(self) -> int:
         """Size of a number between the layers."""
-        return 2 if self.precision == "bfloat16" else 4
+        precision = choose_openvino_precision() if self.precision == "int8" else self.precision
+        return 2 if precision == "bfloat16" else 4
 
     @property
     def runtime(self) -> Runtime:

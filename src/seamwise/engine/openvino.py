@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.metadata import version
 from inspect import getfile
 from io import BytesIO
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 
@@ -41,14 +42,15 @@ def _capabilities() -> list[str]:
 
 
 def compile_openvino(
-    net: Graph, precision: str, activations: Sequence[float] = ()
+    net: Graph, precision: str, activations: Sequence[float] = (), streams: int = 1
 ) -> "CompiledNetwork":
     """Return a function of float32 arrays `(N, C, *S)`, of sizes that the network takes.
 
     `precision` "int8" needs `activations`, the largest number that each convolution reads; what is
     not in integers then is in bfloat16, if the processor computes in it. The network uses as many
-    threads as torch does now. Threads may call it at the same time. What was compiled is kept for
-    the next start, see `compile_cache`.
+    threads as torch does now. Threads may call it at the same time: `streams` calls are computed
+    at once, each with its share of the threads, the others wait. Its numbers do not depend on
+    `streams`. What was compiled is kept for the next start, see `compile_cache`.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def compile_openvino(
     hints = {
         "INFERENCE_PRECISION_HINT": "bf16" if rest == "bfloat16" else "f32",
         "INFERENCE_NUM_THREADS": thread_count(),
-        "NUM_STREAMS": 1,
+        "NUM_STREAMS": streams,
         # several processes would all compute on the first cores
         "ENABLE_CPU_PINNING": False,
     }
@@ -73,15 +75,18 @@ def compile_openvino(
 
     key = _key(net, precision, activations, hints)
     compiled = from_cache(key, compile_model, write=_export, read=read)
-    return CompiledNetwork(compiled)
+    return CompiledNetwork(compiled, streams)
 
 
 class CompiledNetwork:
     """A network that OpenVINO computes, for arrays `(N, C, *S)` of float32."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, streams: int = 1) -> None:
         self._compiled = compiled
-        self._lock = Lock()  # it holds the memory of one call
+        self._requests: SimpleQueue[Any] = SimpleQueue()  # each holds the memory of one call
+        for _ in range(streams):
+            self._requests.put(compiled.create_infer_request())
+        self._streams, self._release_lock = streams, Lock()
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the logits of a batch."""
@@ -89,14 +94,24 @@ class CompiledNetwork:
 
     def outputs(self, *inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Return what a network of several inputs or outputs gives."""
-        with self._lock:
-            results = self._compiled(inputs)
+        with self._taken() as request:
+            results = request.infer(inputs, share_inputs=True)
             return [results[number] for number in range(len(results))]
 
     def release(self) -> None:
         """Give back the memory that it keeps from one call for the next, if OpenVINO can."""
-        with self._lock:
+        with self._release_lock, ExitStack() as stack:
+            for _ in range(self._streams):
+                stack.enter_context(self._taken())
             self._compiled.release_memory()
+
+    @contextmanager
+    def _taken(self) -> Iterator[Any]:
+        request = self._requests.get()
+        try:
+            yield request
+        finally:
+            self._requests.put(request)
 
 
 def _model(net: Graph, precision: str, activations: Sequence[float]) -> Any:

@@ -15,6 +15,7 @@ def prefetch(
     items: Iterable[Item],
     *,
     threads: int,
+    queue: int = 0,
     cost: Callable[[Item], float] = lambda item: 0,
     limit: float = inf,
     stop: Callable[[], None] = lambda: None,
@@ -25,9 +26,13 @@ def prefetch(
     ----------
     work : function
     items : iterable
-        Drawn as threads become free: no more than `threads` are in work or wait to be drawn.
+        Drawn as threads become free: no more than `threads`, or `queue` if that is more, are in
+        work or wait to be drawn.
     threads : int
         With 1, no thread is started: each result is computed as it is drawn.
+    queue : int
+        If it is more than `threads`, a thread that is done works on, while an earlier item takes
+        longer.
     cost : function
         What an item takes, such as bytes of memory.
     limit : float
@@ -51,12 +56,13 @@ def prefetch(
         yield from map(work, items)
         return
     futures: deque[tuple[Future[Result], float]] = deque()
+    length = max(threads, queue)
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 item_cost = cost(item)
                 while futures and (
-                    len(futures) == threads
+                    len(futures) == length
                     or item_cost + sum(waiting for _, waiting in futures) > limit
                 ):
                     yield futures.popleft()[0].result()

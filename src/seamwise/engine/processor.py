@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -33,12 +34,18 @@ def thread_count() -> int:
 
         return torch.get_num_threads()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1024
-    cores = min(psutil.cpu_count(logical=False) or os.cpu_count() or 1, usable)
+    cores = min(_core_count(), usable)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         number = re.match(r"\s*0*([1-9][0-9]*)", os.environ.get(variable, ""))
         if number:
             return min(int(number[1]), cores)
     return cores
+
+
+@cache
+def _core_count() -> int:
+    """Cores of this machine: to count them takes longer than a small image."""
+    return psutil.cpu_count(logical=False) or os.cpu_count() or 1
 
 
 def has_bfloat16() -> bool:

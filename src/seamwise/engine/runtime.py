@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from seamwise.engine.openvino import (
     compile_openvino,
     has_int8,
 )
+from seamwise.engine.processor import thread_count
 from seamwise.engine.scorer import ArrayScorer, Scorer, TorchScorer
 from seamwise.engine.softmax import take_softmax
 from seamwise.io.errors import first_line
@@ -38,6 +40,8 @@ _INSTALL = {
 # of the largest number of a map for a small image; of all maps if it is not float32
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "int8": 0.2}
 _BLOCK = 4  # pixels
+STREAMS = 2
+"""Calls of a network at the same time, in `Runtime.in_streams`."""
 _Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
@@ -60,6 +64,12 @@ class Runtime:
         longer.
     compute : function, optional
         The same as `run` for arrays, if it needs no torch.
+    in_streams : function, optional
+        Returns the same network, with the same numbers, for `STREAMS` threads that call it at the
+        same time: each call has its share of the cores, and they do not wait for each other. A
+        single call then takes longer.
+    streams : int
+        How many threads may call it at the same time.
     scorer : Scorer, optional
         What computes a `BurstNet`, which has no logits: then `run` is not for use.
     """
@@ -69,6 +79,8 @@ class Runtime:
     note: str = ""
     release: Callable[[], None] = lambda: None
     compute: _Compute | None = None
+    in_streams: "Callable[[], Runtime] | None" = None
+    streams: int = 1
     scorer: Scorer[Any] | None = None
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -95,7 +107,7 @@ class Runtime:
         """
         if self.compute is not None:
             maps = self.compute(batch)
-            take_softmax(maps[:, :classes])
+            take_softmax(maps[:, :classes], threads=thread_count() // self.streams)
             return maps
         import torch
 
@@ -279,6 +291,7 @@ def _compiled_arrays(
     activations: Sequence[float] | None,
     *,
     mean: "Callable[[list[Tensor]], Tensor] | None" = None,
+    streams: int = 1,
 ) -> Runtime:
     """Networks in another runtime than torch, after a comparison with numpy.
 
@@ -287,7 +300,7 @@ def _compiled_arrays(
     is_openvino = word == "openvino"
     precision = _openvino_precision(precision, activations) if is_openvino else "float32"
     name = cast(RuntimeRecord, f"{word} {precision}")
-    members = [_compile(net, word, precision, activations) for net in nets]
+    members = [_compile(net, word, precision, activations, streams) for net in nets]
     multiple = max(net.multiple for net in nets)
     computes = [_of_any_size(member, multiple) for member in members]
     _check_equal(nets[0], 2 * multiple, lambda batch: [computes[0](batch)], precision)
@@ -304,7 +317,15 @@ def _compiled_arrays(
         for member in members:
             member.release()
 
-    return Runtime(name, run, release=release, compute=computes[0] if mean is None else None)
+    in_streams = None
+    if is_openvino and thread_count() >= STREAMS > streams:
+        in_streams = partial(
+            _compiled_arrays, nets, word, precision, activations, mean=mean, streams=STREAMS
+        )
+    compute = computes[0] if mean is None else None
+    return Runtime(
+        name, run, release=release, compute=compute, in_streams=in_streams, streams=streams
+    )
 
 
 def _compiled_scorer(net: BurstArrays, word: str) -> Runtime:
@@ -328,11 +349,11 @@ def _compiled_scorer(net: BurstArrays, word: str) -> Runtime:
 
 
 def _compile(
-    net: Graph, word: str, precision: str, activations: Sequence[float] | None
+    net: Graph, word: str, precision: str, activations: Sequence[float] | None, streams: int = 1
 ) -> CompiledNetwork | CompiledOnnx:
     if word == "openvino":
         check_openvino()
-        return compile_openvino(net, precision, activations or ())
+        return compile_openvino(net, precision, activations or (), streams)
     check_onnx()
     return compile_onnx(net)
 

@@ -5,16 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.engine.processor import thread_count
-
 _BLOCK = 2**15  # pixels: their logits and one row of sums stay in the cache of a core
 
 
-def take_softmax(logits: NDArray[np.float32]) -> None:
+def take_softmax(logits: NDArray[np.float32], *, threads: int = 1) -> None:
     """Replace logits `(N, C, *S)` by exp z_c / Σ_k exp z_k, in place.
 
-    Blocks of rows are computed one by one, in as many threads as a network may use. Each pixel
-    gets the same number whatever the blocks are.
+    Blocks of rows are computed one by one. Each pixel gets the same number whatever the blocks and
+    the number of threads are.
     """
     pixels_of_row = int(np.prod(logits.shape[3:]))
     step = max(1, _BLOCK // max(pixels_of_row, 1))
@@ -23,7 +21,7 @@ def take_softmax(logits: NDArray[np.float32]) -> None:
         for image in logits
         for start in range(0, image.shape[1], step)
     ]
-    threads = min(thread_count(), len(blocks))
+    threads = min(threads, len(blocks))
     if threads < 2:
         for block in blocks:
             _take_softmax(block)

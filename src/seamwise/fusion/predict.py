@@ -113,9 +113,8 @@ def _fuse(
     shape = a.shape[:2]
     image, depth = np.empty_like(a), np.empty(shape, np.uint8)
     selects = model.info.output == "selection"
-    channels = 1 if selects else model.info.colours
     output = partial(_output, brightness.seen(a), brightness.seen(b), model)
-    for box, slab in _slabs(shape, output, channels, model, tile):
+    for box, slab in _slabs(shape, output, model, tile):
         part_a, part_b = a[box], b[box]
         if selects:
             fused = _select(part_a, part_b, slab[0])
@@ -231,7 +230,7 @@ def _weigh(
     for number in range(len(frames)):
         frame = frames[number]
         compute = partial(_score, brightness.seen(frame), seen_reference, model)
-        for box, slab in _slabs(shape, compute, 1, model, tile):
+        for box, slab in _slabs(shape, compute, model, tile):
             score, old_highest = slab[0], highest[box]
             depth[box][score > old_highest] = number
             new_highest = np.maximum(score, old_highest)
@@ -262,7 +261,6 @@ def _nearest_of_all(frames: Frames, image: Picture) -> Fusion:
 def _slabs(
     shape: tuple[int, ...],
     compute: Callable[[tuple[slice, ...]], NDArray[np.float32]],
-    channels: int,
     model: Model,
     tile: int | None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
@@ -272,7 +270,7 @@ def _slabs(
         overlap=_OVERLAP,
         multiple=model.info.architecture.multiple,
     )
-    return blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
+    return blend(parts, compute)
 
 
 def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:

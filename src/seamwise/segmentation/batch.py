@@ -4,8 +4,7 @@ import errno
 import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -72,6 +71,7 @@ from seamwise.segmentation.stitch import segment_slices
 from seamwise.words import Precision
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
+_QUEUE = 4  # images in work, or done while an earlier one is in work
 
 _Result = tuple[tuple[str, ...], bool]  # messages for the user, and whether the image failed
 
@@ -138,10 +138,11 @@ def segment_files(
     model, are reported and count as failed.
 
     Everything that would stop the whole job is checked at the call. The work is done as the
-    outcomes are drawn. Two images are in work at a time wherever both fit the memory: one is read,
-    decoded or written while the network sees the other. Files whose labels already exist are
-    skipped, unless `files.overwrite`; a missing overlay is drawn from them. Files that cannot be
-    read or segmented are reported and skipped.
+    outcomes are drawn. Two images are in work at a time wherever both fit the memory: of images of
+    about one size, each goes through the network on half of the cores; else one is read, decoded
+    or written while the network sees the other. The labels are the same either way. Files whose
+    labels already exist are skipped, unless `files.overwrite`; a missing overlay is drawn from
+    them. Files that cannot be read or segmented are reported and skipped.
 
     Parameters
     ----------
@@ -224,10 +225,10 @@ def segment_files(
 
     def outcomes() -> Iterator[Outcome]:
         by_block = partial(_run_by_block, provenance, model, options, resources, files, listener)
-        # one image is read, decoded or written while the network sees the other
+        limit = resources.memory or free_memory()
         threads = 2 if len(jobs) > 1 else 1
-        with results, ThreadPoolExecutor(1) as lane:
-            shared = replace(model, lane=lane) if threads > 1 else model
+        sharing = model.shared(in_streams=_are_even(jobs, limit))
+        with results, sharing if threads > 1 else nullcontext(model) as shared:
 
             def run(job: _Job) -> _Result:
                 if job.refusal(files):
@@ -236,20 +237,31 @@ def segment_files(
                     return by_block(job)
                 return _run(job, options, shared, files)
 
-            # no further tile is computed, so that Ctrl-C need not wait for whole images
-            stop = partial(lane.shutdown, wait=False, cancel_futures=True)
             done = prefetch(
                 run,
                 jobs,
                 threads=threads,
+                queue=_QUEUE,
                 cost=lambda job: math.inf if job.by_block else job.memory,
-                limit=resources.memory or free_memory(),
-                stop=stop,
+                limit=limit,
+                stop=shared.stop,  # Ctrl-C need not wait for whole images
             )
             for job, (messages, has_failed) in zip(jobs, done, strict=True):
                 yield Outcome(job.image, len(jobs), has_failed, messages)
 
     return outcomes()
+
+
+def _are_even(jobs: Sequence[_Job], limit: int) -> bool:
+    """Whether two images at a time, each on half of the cores, keep all cores busy to the end.
+
+    Not if the largest would be in work on its own: it is more than a third of what is to be done,
+    or leaves too little memory for another one.
+    """
+    process = whole_image_bytes(0, pixel_bytes=0)
+    work = sorted(job.memory - process for job in jobs if job.memory and not job.by_block)
+    is_even = len(work) > 2 and 3 * work[-1] <= sum(work)
+    return is_even and 2 * process + sum(work[-2:]) <= limit
 
 
 def _provenance(

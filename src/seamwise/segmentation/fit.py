@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.models import Fit, SegmentationInfo
+from seamwise.segmentation.percentiles import percentiles
 from seamwise.segmentation.zoom import Zoom, diameter_of
 
 _SLACK = 0.9  # of the least certainty in training: below this the model is called unsure
@@ -97,8 +98,7 @@ def skewness(image: NDArray[Any]) -> float:
     """
     values = image.ravel()
     with np.errstate(over="ignore", invalid="ignore"):
-        percentiles = np.percentile(values[:: max(1, values.size // _PIXELS)], [5, 50, 95])
-    low, middle, high = (float(value) for value in percentiles)
+        low, middle, high = percentiles(values[:: max(1, values.size // _PIXELS)], [5, 50, 95])
     spread = high - low
     # beyond the range of float64 nothing can be said
     return (high + low - 2 * middle) / spread if 0 < spread < np.inf else 0.0

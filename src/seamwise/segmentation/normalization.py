@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.models import NormalizationRule
+from seamwise.segmentation.percentiles import percentiles
 
 _BLOCK = 4  # a bright structure counts if it fills a block of this many pixels along each axis
 _SAMPLES = 2**21  # percentiles are taken from about this many evenly spaced pixels
@@ -205,7 +206,7 @@ def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Norm
 
 def _contrast(values: NDArray[Any]) -> tuple[float, float]:
     """Offset and scale of one channel by the rule "contrast"; without contrast, a scale of 0."""
-    p5, p10, p25 = (float(p) for p in np.percentile(values, [5, 10, 25], method="lower"))
+    p5, p10, p25 = percentiles(values, [5, 10, 25], method="lower")
     spread = p25 - p5
     return p10, _scale(
         values[values > p25 + _CLEAR * spread].astype(np.float64) - p10, _FLOOR * spread
@@ -214,7 +215,7 @@ def _contrast(values: NDArray[Any]) -> tuple[float, float]:
 
 def _deviation(values: NDArray[Any]) -> tuple[float, float]:
     """Offset and scale of one channel by the rule "deviation"."""
-    p25, p50, p75 = (float(p) for p in np.percentile(values, [25, 50, 75], method="lower"))
+    p25, p50, p75 = percentiles(values, [25, 50, 75], method="lower")
     spread = 0.75 * (p75 - p25)
     deviation = np.abs(values.astype(np.float64) - p50)
     return p50, _scale(deviation[deviation > _CLEAR * spread], _DEVIATION_FLOOR * spread)

@@ -24,11 +24,10 @@ from seamwise.segmentation.normalization import Normalization, identity_normaliz
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.second_look import View, second_look
 from seamwise.segmentation.zoom import Zoom, magnified_shape, resample, zoom_of
-from seamwise.tiling import blend, tiles
+from seamwise.tiling import OVERLAP, blend, tiles
 from seamwise.types import Box
 
 _TILE = {2: 1088, 3: 128}  # 2D: steps of 1024, with the overlap
-_OVERLAP = {2: 64, 3: 32}
 _FEW_TILES = 16  # of an image whose network keeps its memory for the next: new memory takes time
 
 
@@ -92,9 +91,9 @@ def segment(
     device : str
         "auto", "cpu", "cuda", … Not used if `model` is a `Model`.
     keep_probabilities : bool
-        False decodes slab by slab. In addition to image and labels, memory then holds one slab, a
-        tile thick along the image's longest axis, and one class number per pixel. A watershed
-        needs more: five bytes per pixel, and 37 while it floods.
+        False decodes tile by tile. In addition to image and labels, memory then holds two tiles,
+        the strip that neighbouring tiles share, and one class number per pixel. A watershed needs
+        more: five bytes per pixel, and 37 while it floods.
 
     Returns
     -------
@@ -348,7 +347,7 @@ def probability_slabs(
     offsets: bool = True,
     zoom: Zoom | None = None,
 ) -> Iterator[tuple[tuple[slice, ...], NDArray[np.float32]]]:
-    """Yield boxes and class probabilities of `(C, *S)`, slab by slab along the longest axis.
+    """Yield boxes and class probabilities of `(C, *S)`, part by part.
 
     `normalise` is measured from the image by default. For a part of an image, pass that of the
     whole. With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`:
@@ -379,9 +378,9 @@ def probability_slabs(
         )
 
     sizes = [ceil(size / factor) for factor in factors]
-    overlaps = [ceil(_OVERLAP[ndim] / factor) for factor in factors]
+    overlaps = [ceil(OVERLAP[ndim] / factor) for factor in factors]
     parts = tiles(shape, size=sizes, overlap=overlaps, multiple=model.info.architecture.multiple)
-    yield from blend(shape, parts, compute, channels=channels, axis=int(np.argmax(shape)))
+    yield from blend(parts, compute)
     if len(parts) > _FEW_TILES:  # what follows is decoding, which needs memory too
         model.call(model.runtime.release)
 
@@ -395,7 +394,7 @@ def _background(channels: int, shape: Sequence[int]) -> NDArray[np.float32]:
 
 def check_tile(size: int, model: Model) -> None:
     """Raise ValueError if tiles of this size are too small for the network to see enough."""
-    minimum = 3 * _OVERLAP[model.info.architecture.ndim]
+    minimum = 3 * OVERLAP[model.info.architecture.ndim]
     if size < minimum:
         raise ValueError(f"tile must be at least {minimum} pixels, not {size}")
 

@@ -89,8 +89,14 @@ def second_look(
     for size, doubt in _DOUBT.items():
         if look.mean >= doubt * fit.certainty:
             continue
-        again, count = _look_again(read, shape, view, size)
-        if count < _FEW or again.mean < max(_SURER * look.mean, fit.certainty):
+        maps = _see_again(read, shape, view, size)
+        if maps is None:
+            continue
+        again = look_at(maps, view.info.architecture.out_channels)
+        if again.mean < max(_SURER * look.mean, fit.certainty):
+            continue
+        count = _count_cells(maps, view.info)
+        if count < _FEW:
             continue
         after = diameter_of(again.foreground / count, 2) / size
         is_other = after > _OTHER * before if size < 1 else before > _OTHER * after
@@ -105,19 +111,23 @@ def second_look(
     return ""
 
 
-def _look_again(
+def _see_again(
     read: Callable[[Box], NDArray[Any]], shape: Sequence[int], view: View, size: float
-) -> tuple[Look, int]:
-    """How sure the network is of the middle at another size, and the number of cells there."""
+) -> NDArray[np.float32] | None:
+    """The maps of the middle at another size; None if that is too small to say anything."""
     factors = [size * factor for factor in view.zoom.factors]
     sides = [min(n, ceil(_SEEN / factor)) for n, factor in zip(shape, factors, strict=True)]
     reduced = magnified_shape(sides, factors)
     if min(reduced) < _LEAST:
-        return Look(), 0
+        return None
     middle = tuple(
         slice((n - side) // 2, (n - side) // 2 + side) for n, side in zip(shape, sides, strict=True)
     )
-    maps = view.see(resample(view.normalise(read(middle))[np.newaxis], reduced)[0])
-    classes, rule = view.info.architecture.out_channels, view.info.decode
-    labels = decode_whole(maps if rule.is_guided else maps[:classes], rule)
-    return look_at(maps, classes), int(labels.max(initial=0))
+    return view.see(resample(view.normalise(read(middle))[np.newaxis], reduced)[0])
+
+
+def _count_cells(maps: NDArray[np.float32], info: SegmentationInfo) -> int:
+    """How many cells the model's own rule finds in maps."""
+    classes = info.architecture.out_channels
+    labels = decode_whole(maps if info.decode.is_guided else maps[:classes], info.decode)
+    return int(labels.max(initial=0))

@@ -7,7 +7,7 @@ from math import ceil, prod
 
 from seamwise.engine.memory import free_memory
 from seamwise.io.models import Architecture
-from seamwise.tiling import Blocks
+from seamwise.tiling import OVERLAP, Blocks
 
 HALO = {2: 64, 3: 16}  # pixels around a block that the network sees with it, on every side
 CHUNK = {2: 512, 3: 64}  # of the label image; blocks are multiples of it
@@ -69,11 +69,11 @@ def whole_image_bytes(
 
         process + pixels of a tile · (what the runtime adds)
                 + pixels · (2 · pixel_bytes + w + 10 · maps)
-                + s · pixels^((d − 1)/d) · 4 · slab_maps
+                + (t + o · pixels^((d − 1)/d)) · 4 · slab_maps
 
-    with w = 60 in 2D and 96 in 3D, which decoding takes of noise, its worst case, and s the side of
-    a tile, for the slab that is computed while another is decoded. An image that
-    fits a tile has none. No slab is larger, since it lies across the longest axis.
+    with w = 60 in 2D and 96 in 3D, which decoding takes of noise, its worst case, t the pixels of a
+    tile, which is decoded while the next is computed, and o the overlap of tiles, for the strip
+    that the next row of tiles shares. An image that fits a tile has neither.
 
     Parameters
     ----------
@@ -96,8 +96,9 @@ def whole_image_bytes(
     in_tile = min(pixels, _LARGEST_TILE if tile is None else tile)
     larger = max(in_tile - _TILE, 0)
     tile_bytes = in_tile * extra + larger * _LARGER_TILE_BYTES
-    slab = in_tile ** (1 / ndim) * pixels ** ((ndim - 1) / ndim) if pixels > in_tile else 0
-    slab_bytes = round(4 * slab_maps * min(slab, pixels))
+    strip = OVERLAP[ndim] * pixels ** ((ndim - 1) / ndim)
+    held = in_tile + strip if pixels > in_tile else 0
+    slab_bytes = round(4 * slab_maps * min(held, pixels))
     return (
         _PROCESS + tile_bytes + slab_bytes + pixels * (2 * pixel_bytes + _WHOLE[ndim] + 10 * maps)
     )
