@@ -99,10 +99,7 @@ def blend(
         tile can be computed while that one is used.
     values : (channels, *box shape) float32 array
     """
-    boxes_of_axis = [
-        sorted({(s.start, s.stop) for s in column})
-        for column in zip(*(tile.box for tile in parts), strict=True)
-    ]
+    boxes_of_axis = [_boxes_along(parts, axis) for axis in range(len(parts[0].box))]
     held: dict[tuple[int, ...], NDArray[np.float32]] = {}
     for tile in parts:
         values = np.asarray(compute(tile.box), np.float32)
@@ -215,6 +212,11 @@ class _Piece(Tile):
 
     is_first: bool
     is_last: bool
+
+
+def _boxes_along(parts: Sequence[Tile], axis: int) -> list[tuple[int, int]]:
+    """Where tiles begin and end along an axis, in order, each once."""
+    return sorted({(tile.box[axis].start, tile.box[axis].stop) for tile in parts})
 
 
 def _pieces(tile: Tile, boxes_of_axis: Sequence[Sequence[tuple[int, int]]]) -> list[_Piece]:

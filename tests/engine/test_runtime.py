@@ -14,6 +14,7 @@ import torch
 
 from seamwise.engine import openvino as of_openvino
 from seamwise.engine import runtime as runtimes
+from seamwise.engine.comparison import check_equal
 from seamwise.engine.networks import load_network
 from seamwise.engine.processor import has_bfloat16
 from seamwise.engine.runtime import choose_runtime, describe_runtime
@@ -255,9 +256,9 @@ def test_the_check_sees_each_response_of_the_shipped_network(response):
         outputs[0][:, response] *= factor
         return outputs
 
-    runtimes._check_equal(graph, 2 * MULTIPLE, partial(compute, factor=1), "float32")
+    check_equal(graph, 2 * MULTIPLE, partial(compute, factor=1), "float32")
     with pytest.raises(RuntimeError, match="its numbers are wrong"):
-        runtimes._check_equal(graph, 2 * MULTIPLE, partial(compute, factor=1.002), "float32")
+        check_equal(graph, 2 * MULTIPLE, partial(compute, factor=1.002), "float32")
 
 
 @pytest.mark.parametrize("runtime", OTHERS)

@@ -1,5 +1,6 @@
 """From semantic classes to numbered cells; see `instances`."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -147,14 +148,20 @@ class Owners:
 
     def places(self) -> NDArray[np.int64]:
         """Where the touching pixels lie in the canvas, as numbers in scan order."""
-        index = np.unravel_index(self.touching.starts, self.labels.shape)
-        starts = np.ravel_multi_index(tuple(i + REACH for i in index), self.canvas.shape)
+        starts = _in_canvas(self.touching.starts, self.labels.shape)
         return replace(self.touching, starts=starts).pixels()
 
     def in_image(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where places in the canvas lie in the image."""
         index = np.unravel_index(places, self.canvas.shape)
         return np.ravel_multi_index(tuple(i - REACH for i in index), self.labels.shape)
+
+
+def _in_canvas(places: NDArray[np.int64], shape: Sequence[int]) -> NDArray[np.int64]:
+    """Where places in an image lie in a canvas with a margin of `REACH` around it."""
+    index = np.unravel_index(places, tuple(shape))
+    canvas_shape = tuple(length + 2 * REACH for length in shape)
+    return np.ravel_multi_index(tuple(i + REACH for i in index), canvas_shape)
 
 
 def assign_touching(foreground: Foreground, is_cell: NDArray[np.bool_]) -> Owners:
@@ -167,11 +174,11 @@ def assign_touching(foreground: Foreground, is_cell: NDArray[np.bool_]) -> Owner
     region, region_of = _regions(foreground, number)
     values = np.zeros((len(runs) + 1, 2), np.uint32)  # of what lies before each run, and of it
     values[:-1, 1] = number
-    ends = np.column_stack([runs.starts, runs.stops]).ravel()
-    lengths = np.diff(ends, prepend=0, append=int(np.prod(shape)))
-    image = np.repeat(values.ravel()[:-1], lengths)
-    canvas = np.pad(image.reshape(shape), REACH)
-    del image
+    padded = tuple(length + 2 * REACH for length in shape)
+    starts = _in_canvas(runs.starts, shape)
+    ends = np.column_stack([starts, starts + runs.lengths]).ravel()
+    lengths = np.diff(ends, prepend=0, append=math.prod(padded))
+    canvas = np.repeat(values.ravel()[:-1], lengths).reshape(padded)
 
     has_cell = np.zeros(int(region.max(initial=0)) + 1, bool)
     has_cell[region_of[1:][is_cell[1:]]] = True

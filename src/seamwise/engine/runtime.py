@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.engine.comparison import check_equal
 from seamwise.engine.memory import is_out_of_memory
 from seamwise.engine.onnx import CompiledOnnx, check_onnx, compile_onnx, runtime_errors
 from seamwise.engine.openvino import (
@@ -22,7 +23,7 @@ from seamwise.engine.scorer import ArrayScorer, Scorer, TorchScorer
 from seamwise.engine.softmax import take_softmax
 from seamwise.io.errors import first_line
 from seamwise.nets.burst_graph import MULTIPLE, BurstArrays, FeatureGraph, ScoreGraph
-from seamwise.nets.graph import Array, ArrayOperations, Graph, UNetArrays
+from seamwise.nets.graph import Graph, UNetArrays
 from seamwise.words import RuntimeRecord, check_runtime
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the other runtimes do without it
@@ -37,9 +38,6 @@ _INSTALL = {
     "openvino": 'pip install "seamwise[fast]"',
     "onnx": 'pip install "seamwise[onnx]"',
 }
-# of the largest number of a map for a small image; of all maps if it is not float32
-_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "int8": 0.2}
-_BLOCK = 4  # pixels
 STREAMS = 2
 """Calls of a network at the same time, in `Runtime.in_streams`."""
 _Compute = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -303,7 +301,7 @@ def _compiled_arrays(
     members = [_compile(net, word, precision, activations, streams) for net in nets]
     multiple = max(net.multiple for net in nets)
     computes = [_of_any_size(member, multiple) for member in members]
-    _check_equal(nets[0], 2 * multiple, lambda batch: [computes[0](batch)], precision)
+    check_equal(nets[0], 2 * multiple, lambda batch: [computes[0](batch)], precision)
     computes = [_with_remedy(compute, name) for compute in computes]
 
     def run(batch: "Tensor") -> "Tensor":
@@ -334,7 +332,7 @@ def _compiled_scorer(net: BurstArrays, word: str) -> Runtime:
     compiled = []
     for part in (FeatureGraph(net), ScoreGraph(net)):
         member = _compile(part, word, "float32", None)
-        _check_equal(part, 2 * MULTIPLE, member.outputs, "float32")
+        check_equal(part, 2 * MULTIPLE, member.outputs, "float32")
         compiled.append(member)
 
     def run(batch: "Tensor") -> "Tensor":
@@ -415,38 +413,6 @@ def _reason(error: Exception) -> str:
     lines = str(error).splitlines()
     text = "\n".join(line for line in lines if not line.startswith("Exception from "))
     return first_line(RuntimeError(text) if text else error)
-
-
-def _check_equal(
-    net: Graph, side: int, compute: Callable[..., Sequence[Array]], precision: str
-) -> None:
-    """Raise RuntimeError if the outputs for small inputs are not those of numpy.
-
-    In float32 each map may differ by its largest number times the tolerance: one may be fainter
-    than the others by far.
-    """
-    rng = np.random.default_rng(0)
-    inputs = [_small_image((channels, *(side,) * net.ndim), rng) for channels in net.channels]
-    pairs = zip(compute(*inputs), net.build(ArrayOperations(), inputs), strict=True)
-    for output, expected in pairs:
-        of_map = (0, *range(2, expected.ndim))
-        difference, largest = (np.abs(x).max(of_map) for x in (output - expected, expected))
-        if precision != "float32":  # what is rounded is compared with all maps together
-            largest = 1 + largest.max()
-        if not (difference <= _TOLERANCE[precision] * largest).all():
-            raise RuntimeError(f"its numbers are wrong by {difference.max():.2g}")
-
-
-def _small_image(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Blocks of random brightness `(1, C, *S)`, fainter towards the left.
-
-    All responses of the shipped network for bursts are positive somewhere: on noise or a ramp, two
-    are 0.
-    """
-    image = rng.uniform(-1, 1, (1, shape[0], *(-(-n // _BLOCK) for n in shape[1:])))
-    for axis, length in enumerate(shape[1:], start=2):
-        image = image.repeat(_BLOCK, axis).take(range(length), axis)
-    return (image * np.linspace(0, 1, shape[-1]) ** 6).astype(np.float32)
 
 
 def _fault(word: str, error: Exception) -> tuple[str, str]:

@@ -38,7 +38,7 @@ from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.result_folder import open_results
 from seamwise.io.volume import open_volume
 from seamwise.metrics import seam_doubt
-from seamwise.segmentation.big.memory import whole_image_bytes
+from seamwise.segmentation.big.memory import are_even, whole_image_bytes
 from seamwise.segmentation.big.stream import segment_volume
 from seamwise.segmentation.big.target import (
     difference_of_labels,
@@ -227,7 +227,8 @@ def segment_files(
         by_block = partial(_run_by_block, provenance, model, options, resources, files, listener)
         limit = resources.memory or free_memory()
         threads = 2 if len(jobs) > 1 else 1
-        sharing = model.shared(in_streams=_are_even(jobs, limit))
+        peaks = [job.memory for job in jobs if not job.by_block]
+        sharing = model.shared(in_streams=are_even(peaks, limit))
         with results, sharing if threads > 1 else nullcontext(model) as shared:
 
             def run(job: _Job) -> _Result:
@@ -250,18 +251,6 @@ def segment_files(
                 yield Outcome(job.image, len(jobs), has_failed, messages)
 
     return outcomes()
-
-
-def _are_even(jobs: Sequence[_Job], limit: int) -> bool:
-    """Whether two images at a time, each on half of the cores, keep all cores busy to the end.
-
-    Not if the largest would be in work on its own: it is more than a third of what is to be done,
-    or leaves too little memory for another one.
-    """
-    process = whole_image_bytes(0, pixel_bytes=0)
-    work = sorted(job.memory - process for job in jobs if job.memory and not job.by_block)
-    is_even = len(work) > 2 and 3 * work[-1] <= sum(work)
-    return is_even and 2 * process + sum(work[-2:]) <= limit
 
 
 def _provenance(

@@ -24,8 +24,8 @@ def percentiles(
 
     Examples
     --------
-    >>> percentiles(np.array([7, 1, 3, 4], np.uint8), [0, 50, 90])
-    [1.0, 3.5, 6.1]
+    >>> percentiles(np.array([7, 1, 3, 4], np.uint8), [0, 50, 75])
+    [1.0, 3.5, 4.75]
     """
     if values.dtype not in (np.uint8, np.uint16):
         return [float(p) for p in np.percentile(values, percents, method=method)]

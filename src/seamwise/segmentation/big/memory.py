@@ -104,6 +104,19 @@ def whole_image_bytes(
     )
 
 
+def are_even(peaks: Sequence[int], limit: int) -> bool:
+    """Whether two images at a time, each on half of the cores, keep all cores busy to the end.
+
+    Not if the largest would be in work on its own: it is more than a third of what is to be done,
+    or leaves too little memory for another one. `peaks` are those of `whole_image_bytes`, or 0
+    where nothing is to be done.
+    """
+    process = whole_image_bytes(0, pixel_bytes=0)
+    work = sorted(peak - process for peak in peaks if peak)
+    is_even = len(work) > 2 and 3 * work[-1] <= sum(work)
+    return is_even and 2 * process + sum(work[-2:]) <= limit
+
+
 @dataclass(frozen=True)
 class NetworkLoad:
     """What the memory of a network depends on.
