@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -39,10 +38,11 @@ import json, os, sys, time
 from seamwise.engine import Listener, Resources
 from seamwise.segmentation import OutputOptions, SegmentOptions, segment_volume
 path, output, options, resources, overwrite = json.loads(sys.argv[1])
-began, busy, stages = time.perf_counter(), sum(os.times()[:4]), []
+began, busy, ends = time.perf_counter(), sum(os.times()[:4]), {}
 listener = Listener(
     announce=lambda text: print(text, file=sys.stderr),
-    report=lambda p: stages.append((p.stage, p.done, time.perf_counter() - began)),
+    # the last report of each stage: a line of all would not fit the pipe, which is read at the end
+    report=lambda p: ends.update({p.stage: time.perf_counter() - began}),
 )
 result = segment_volume(
     path, output, SegmentOptions(**options), Resources(**resources),
@@ -51,7 +51,7 @@ result = segment_volume(
 seconds = time.perf_counter() - began
 busy = sum(os.times()[:4]) - busy  # of the processor, with the processes that have ended
 cells = sum(result.cells)
-print(json.dumps({"cells": cells, "stages": stages, "seconds": seconds, "busy": busy}))
+print(json.dumps({"cells": cells, "ends": ends, "seconds": seconds, "busy": busy}))
 """
 
 
@@ -80,9 +80,7 @@ def segmented(
         time.sleep(0.1)
     assert process.returncode == 0, "the run failed"
     result = json.loads(process.stdout.read())
-    ends: dict[str, float] = defaultdict(float)
-    for stage, _, seconds in result["stages"]:
-        ends[stage] = seconds
+    ends = result["ends"]
     starts = [0.0, *ends.values()]
     result["stages"] = {
         stage: end - start for (stage, end), start in zip(ends.items(), starts, strict=False)

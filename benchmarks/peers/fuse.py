@@ -15,6 +15,7 @@ import argparse
 import itertools
 import math
 import re
+import resource
 import shlex
 import shutil
 import subprocess
@@ -86,11 +87,11 @@ class LateError(PeerError):
     """A command that took longer than the limit."""
 
 
-def run(command: Sequence[str], limit: float) -> tuple[float, float]:
-    """Seconds and peak memory in GB."""
+def run(command: Sequence[str], limit: float) -> tuple[float, float, float]:
+    """Seconds, seconds of the processor, and peak memory in GB."""
     is_late = threading.Event()
     with tempfile.TemporaryFile() as errors:
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), processor_seconds()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
 
         def end() -> None:
@@ -106,13 +107,19 @@ def run(command: Sequence[str], limit: float) -> tuple[float, float]:
         timer.cancel()
         seconds = time.perf_counter() - begin
         if process.returncode == 0:
-            return seconds, peak
+            return seconds, processor_seconds() - busy, peak
         if is_late.is_set():
             raise LateError(f"took more than {limit:g} s")
         errors.seek(0)
         lines = errors.read().decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing on stderr")
     raise PeerError(f"ended with {process.returncode}: {last}")
+
+
+def processor_seconds() -> float:
+    """Those of all commands that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def resident_peak(pid: int) -> float:
@@ -143,7 +150,7 @@ def measure(
     """
     frames, truth = burst
     output.unlink(missing_ok=True)
-    seconds, peak = run(command, limit)
+    seconds, busy, peak = run(command, limit)
     try:
         pixels = read_photo(output).pixels
     except (OSError, ValueError) as error:
@@ -153,7 +160,7 @@ def measure(
     size = truth.shape[0] * truth.shape[1] / 1e6
     return (
         f"| {size:.2f} | {len(frames)} | {peer} | {seconds:.1f} "
-        f"| {seconds / size / len(frames):.2f} | {peak:.2f} | {psnr(pixels, truth):.1f} |"
+        f"| {busy:.1f} | {busy / size / len(frames):.2f} | {peak:.2f} | {psnr(pixels, truth):.1f} |"
     )
 
 
@@ -171,8 +178,15 @@ def main() -> None:
     counts = options.frames[:2] if options.quick else options.frames
     present = {name: peer for name, peer in peers().items() if name in (options.peers or peers())}
     smallest_cut = dict.fromkeys(present, math.inf)  # megapixels of all frames
-    print("| megapixels | frames | peer | seconds | s/MP and frame | peak, GB | PSNR, dB |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    columns = (
+        "megapixels",
+        "frames",
+        "peer",
+        "seconds",
+        "processor seconds",
+        "of these a MP and frame",
+    )
+    print(f"| {' | '.join(columns)} | peak, GB | PSNR, dB |\n|{'---|' * 8}", flush=True)
     for size, count in sorted(itertools.product(sizes, counts), key=math.prod):
         with tempfile.TemporaryDirectory() as name:
             burst = write_burst(Path(name), size, count)
