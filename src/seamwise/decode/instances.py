@@ -164,6 +164,20 @@ def _in_canvas(places: NDArray[np.int64], shape: Sequence[int]) -> NDArray[np.in
     return np.ravel_multi_index(tuple(i + REACH for i in index), canvas_shape)
 
 
+def _canvas(runs: Runs, number: NDArray[np.int32], shape: Sequence[int]) -> NDArray[np.uint32]:
+    """An image of the number of each run, with a margin of `REACH` around it."""
+    padded = tuple(length + 2 * REACH for length in shape)
+    values = np.zeros((len(runs) + 1, 2), np.uint32)  # of what lies before each run, and of it
+    values[:-1, 1] = number
+    lengths = np.empty((len(runs) + 1, 2), np.int64)
+    starts = _in_canvas(runs.starts, shape)
+    lengths[1:, 0], lengths[:-1, 1] = starts + runs.lengths, runs.lengths
+    lengths[0, 0], lengths[-1, 1] = 0, 0
+    lengths[:, 0] = np.append(starts, math.prod(padded)) - lengths[:, 0]
+    del starts
+    return np.repeat(values.ravel(), lengths.ravel()).reshape(padded)
+
+
 def assign_touching(foreground: Foreground, is_cell: NDArray[np.bool_]) -> Owners:
     """Give each touching pixel to the nearest cell of its region; ties stay background.
 
@@ -172,14 +186,7 @@ def assign_touching(foreground: Foreground, is_cell: NDArray[np.bool_]) -> Owner
     runs, shape = foreground.runs, foreground.shape
     number = np.where(is_cell[foreground.number], foreground.number, 0)
     region, region_of = _regions(foreground, number)
-    values = np.zeros((len(runs) + 1, 2), np.uint32)  # of what lies before each run, and of it
-    values[:-1, 1] = number
-    padded = tuple(length + 2 * REACH for length in shape)
-    starts = _in_canvas(runs.starts, shape)
-    ends = np.column_stack([starts, starts + runs.lengths]).ravel()
-    lengths = np.diff(ends, prepend=0, append=math.prod(padded))
-    canvas = np.repeat(values.ravel()[:-1], lengths).reshape(padded)
-
+    canvas = _canvas(runs, number, shape)
     has_cell = np.zeros(int(region.max(initial=0)) + 1, bool)
     has_cell[region_of[1:][is_cell[1:]]] = True
     is_reachable = (number == 0) & has_cell[region]
