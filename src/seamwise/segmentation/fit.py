@@ -17,6 +17,7 @@ _SLACK = 0.9  # of the least certainty in training: below this the model is call
 # `walls-3d`, noise has 0.21 to 0.45 of it, real cells that are found 0.62 or more, see
 # benchmarks/README.md ("Noise in stacks").
 _NOTHING = 0.5
+_OTHER = 2.0  # times larger or smaller than the diameter that was given
 _FAR = 1.5  # times the usual range of diameters
 FEW = 5
 """Fewer cells say nothing about their usual size."""
@@ -120,6 +121,7 @@ def misfit(
     cells: int,
     zoom: Zoom | None = None,
     skew: float | None = None,
+    diameter: float | None = None,
 ) -> str:
     """Return why an image may not fit a model, in one line; empty if nothing speaks against it.
 
@@ -135,7 +137,16 @@ def misfit(
         How far the image was magnified; by default not at all.
     skew : float, optional
         The image's `skewness`.
+    diameter : float, optional
+        The usual diameter of the cells in pixels of the image, as the user gave it.
     """
+    across = _across(info, look, cells, zoom)
+    is_other = diameter is not None and across and not 1 / _OTHER < across / diameter < _OTHER
+    if is_other:
+        return (
+            f"diameter is {diameter:g}, and the cells that are found are about {across:.0f} pixels "
+            f"across: try --diameter {across:.0f}, or none"
+        )
     return _doubt(info, look, skew) or _odd_size(info, look, cells, zoom)
 
 
@@ -183,17 +194,25 @@ def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
     )
 
 
+def _across(info: SegmentationInfo, look: Look, cells: int, zoom: Zoom | None) -> float:
+    """Diameter of the cells in pixels of the image, along its last axis; 0 if there are few."""
+    if cells < FEW:
+        return 0.0
+    factors = zoom.factors if zoom is not None else (1.0,)
+    return (
+        diameter_of(look.foreground / cells * prod(factors), info.architecture.ndim) / factors[-1]
+    )
+
+
 def _odd_size(info: SegmentationInfo, look: Look, cells: int, zoom: Zoom | None) -> str:
-    if info.diameters is None or cells < FEW:
+    across = _across(info, look, cells, zoom)
+    if info.diameters is None or not across:
         return ""
-    ndim = info.architecture.ndim
-    factors = zoom.factors if zoom is not None else (1.0,) * ndim
-    diameter = diameter_of(look.foreground / cells * prod(factors), ndim)
-    low, _, high = info.diameters
-    if low / _FAR <= diameter <= high * _FAR:
+    factor = zoom.factors[-1] if zoom is not None else 1.0
+    least, _, most = (size / factor for size in info.diameters)
+    if least / _FAR <= across <= most * _FAR:
         return ""
     # along the last axis, as `zoom_of` takes a diameter
-    across, least, most = (size / factors[-1] for size in (diameter, low, high))
     return (
         f"cells are about {across:.0f} pixels across, the model knows "
         f"{least:.0f} to {most:.0f}: try --diameter {across:.0f}"

@@ -211,6 +211,7 @@ def segment_image(
         cells=cells,
         zoom=zoom,
         skew=skewness(channels[0]),
+        diameter=options.diameter,
     )
     return Prediction(labels, probabilities, caution, guides)
 

@@ -198,6 +198,7 @@ def segment_slices(
         cells=sum(counts),  # their cross sections, as the model sees them
         zoom=zoom,
         skew=skewness(planes[0]),
+        diameter=options.diameter,
     )
     return Prediction(labels, None, caution)
 

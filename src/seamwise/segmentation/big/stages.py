@@ -185,7 +185,8 @@ class Stages:
         view, line = view_of(model, zoom, normalise), ""
         with suppress(DamagedError):  # reported with its block
             line = second_look(read, self.job.shape, view, look, cells=count)
-        return line or misfit(model.info, look, cells=count, zoom=zoom)
+        diameter = self.job.options.diameter
+        return line or misfit(model.info, look, cells=count, zoom=zoom, diameter=diameter)
 
     @property
     def _numbers(self) -> range:
