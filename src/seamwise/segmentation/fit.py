@@ -199,9 +199,8 @@ def _across(info: SegmentationInfo, look: Look, cells: int, zoom: Zoom | None) -
     if cells < FEW:
         return 0.0
     factors = zoom.factors if zoom is not None else (1.0,)
-    return (
-        diameter_of(look.foreground / cells * prod(factors), info.architecture.ndim) / factors[-1]
-    )
+    pixels = look.foreground / cells * prod(factors)
+    return diameter_of(pixels, info.architecture.ndim) / factors[-1]
 
 
 def _odd_size(info: SegmentationInfo, look: Look, cells: int, zoom: Zoom | None) -> str:
