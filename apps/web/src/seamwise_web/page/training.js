@@ -101,7 +101,9 @@ export class Training {
     if (this.state?.is_busy && loss.length === 0) return `${this.job?.stage ?? "waiting"}…`;
     if (loss.length === 0) return "";
     const score = scores.length ? `, best score ${Math.max(...scores.map(([, one]) => one)).toFixed(2)}` : "";
-    const end = model ? ` The model ${model.name} is in the list.` : "";
+    const isEarly = model && loss.at(-1)[0] < steps;
+    const why = isEarly ? " It ended early, since nothing improved." : "";
+    const end = model ? `${why} The model ${model.name} is in the list.` : "";
     return `Step ${loss.at(-1)[0]} of ${steps}${score}.${end}`;
   }
 
