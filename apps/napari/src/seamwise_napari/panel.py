@@ -1,5 +1,6 @@
 """What all widgets share: fields, a message, a bar and a button for a work in a thread."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,6 +39,12 @@ def wrapped(label: Label) -> Label:
     return label
 
 
+def _cancel_all(works: list[Work]) -> None:
+    """Stop the works of a widget that was closed."""
+    for work in works:
+        work.cancel()
+
+
 class Panel(Container[Widget]):
     """A widget of the plugin.
 
@@ -65,7 +72,9 @@ class Panel(Container[Widget]):
         self._timer = QTimer(self.native)
         self._timer.setInterval(_POLL)
         self._timer.timeout.connect(self._look)
-        self.native.destroyed.connect(lambda: self.cancel())
+        # not by a signal of Qt, which may come when Python has half of the widget left
+        self._running: list[Work] = []
+        weakref.finalize(self, _cancel_all, self._running)
 
     @property
     def is_busy(self) -> bool:
@@ -101,6 +110,7 @@ class Panel(Container[Widget]):
         if not quiet:
             self.say("")
         self._work, self._finish, self._is_quiet = Work(function), finish, quiet
+        self._running[:] = [self._work]
         self._bar.visible = self._stop.visible = not quiet
         self._timer.start()
 

@@ -16,6 +16,7 @@ from seamwise_napari.panel import Panel, button, layer_choice, wrapped
 from seamwise_napari.results import is_corrected, remember, result_of
 from seamwise_napari.shelf import SHELF
 
+_WIDTH = 320  # pixels, so that sliders are long enough
 _HINT = "Choose labels that Find cells has made of one plane, or of one stack with a 3D model."
 
 
@@ -27,9 +28,11 @@ class TunePanel(Panel):
         self.hint = wrapped(Label(value=_HINT, label=""))
         self.sliders: Container[Widget] = Container(widgets=[], labels=True, label="")
         self.reset = button("Reset", self._reset)
+        self.sliders.margins = (0, 0, 0, 0)
         self._is_stale = False
         self._shown: tuple[Any, Kept | None] = (None, None)
         super().__init__(napari_viewer, [self.cells, self.hint, self.sliders, self.reset])
+        self.native.setMinimumWidth(_WIDTH)
         self.cells.changed.connect(self._refresh)
         self._refresh()
 
@@ -56,7 +59,7 @@ class TunePanel(Panel):
             kind = Slider if slider.step == 1 else FloatSlider
             one = kind(
                 name=slider.name,
-                label=slider.words,
+                label=f"{slider.words}  ",  # room for the last letter
                 value=slider.value,
                 min=0,
                 max=slider.most,
