@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -9,6 +10,7 @@ import PIL.Image
 import pytest
 import tifffile
 
+from seamwise.fusion import FuseOptions
 from seamwise_web import fusing
 from support.web_page import (
     ADDRESS,
@@ -84,6 +86,13 @@ def test_switches_of_the_page_are_those_of_the_command_line(
     output = tmp_path / "x.png"
     run("fuse", *frames, "-o", output, "--method", "laplacian", "--no-align", "--moving")
     assert client.get(f"api/bursts/{full}/picture.png").content == output.read_bytes()
+
+
+def test_each_switch_reaches_the_option_of_its_name():
+    default = FuseOptions(model="gff", align=True)
+    assert fusing.options_of("gff", align=True, moving=False) == default
+    assert fusing.options_of("gff", align=False, moving=False) == replace(default, align=False)
+    assert fusing.options_of("gff", align=True, moving=True) == replace(default, moving=True)
 
 
 def test_the_picture_keeps_exif_and_colour_profile(client, wait, full):
