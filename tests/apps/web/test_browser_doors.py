@@ -137,13 +137,13 @@ def test_fusing_is_cancelled_and_the_frames_stay(fuse_tab, monkeypatch):
     gate, inner = threading.Event(), fusing.fuse_burst
 
     def slow(*arguments, **options):
-        gate.wait(20)
+        gate.wait(120)
         return inner(*arguments, **options)
 
     monkeypatch.setattr(fusing, "fuse_burst", slow)
     fuse_tab.click("#entries button:has-text('burst')")
     fuse_tab.click("#all")
-    fuse_tab.wait_for_selector("#cancel:visible")
+    fuse_tab.wait_for_selector("#cancel:visible", timeout=120_000)
     fuse_tab.click("#cancel")
     fuse_tab.wait_for_selector("#work", state="hidden")
     gate.set()
