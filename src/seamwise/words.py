@@ -40,6 +40,7 @@ StackMode = Literal["3d", "2d-stitch"]
 SystemName = Literal[
     "unet2", "unet3", "fl", "dwm", "saw", "lsmax", "bwm", "unet", "w3",
     "dsc", "j3", "j4", "ce2", "ce3", "ce4",
+    "dice", "dice_focal", "tversky", "focal_tversky", "youden",
 ]  # fmt: skip
 """Segmentation systems: classes, loss and weight map."""
 
@@ -58,8 +59,11 @@ FusionMode = Literal["sequence", "together"]
 FusionNetwork = Literal["selection", "picture"]
 """What a fusion network predicts: which source, or the colours."""
 
-FusionLoss = Literal["nps", "l1", "l2"]
+FusionLoss = Literal["nps", "l1", "l2", "huber", "gradient", "ssim", "perceptual"]
 """Losses of a network that predicts colours."""
+
+Sampling = Literal["random", "epochs"]
+"""How a training draws its images: each time any of them, or each once before any comes again."""
 
 CellMean = Literal["mean", "median", "max", "mean_corrected", "nucleus_mean", "cytoplasm_mean"]
 """Which value of a channel decides whether a cell is positive."""

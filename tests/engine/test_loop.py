@@ -122,3 +122,49 @@ def test_learning_rates_written_out():
     assert learning_rate(11, RunSettings(learning_rate=0.3, steps=12)) == 0.3
     assert RunSettings().learning_rate == 1e-4
     assert RunSettings().optimizer == "adam"
+
+
+def steps_down(settings, *gradients):
+    """How far one weight moves at each step, with the gradients given."""
+    net = torch.nn.Linear(1, 1, bias=False)
+    optimizer = loop._optimizer(net, settings)
+    moves = []
+    for gradient in gradients:
+        before = net.weight.item()
+        net.weight.grad = torch.full((1, 1), gradient)
+        optimizer.step()
+        moves.append(before - net.weight.item())
+    return moves
+
+
+def test_the_steps_of_gradient_descent_written_out():
+    """Thesis (2.4): the rate times the gradient; momentum keeps a share of the step before."""
+    plain = RunSettings(optimizer="sgd", learning_rate=0.1)
+    assert steps_down(plain, 1.0, -2.0) == pytest.approx([0.1, -0.2])
+    assert steps_down(replace(plain, momentum=0.5), 1.0, -2.0) == pytest.approx([0.1, -0.15])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_the_steps_of_adam_written_out(optimizer):
+    """m = (1 − β1)·g₁·β1 + (1 − β1)·g₂, s likewise of the squares; both over 1 − β²."""
+    settings = RunSettings(optimizer=optimizer, learning_rate=0.1, betas=(0.5, 0.75), epsilon=1.0)
+    mean = (0.25 * 2 + 0.5 * 1) / (1 - 0.25)
+    square = (0.1875 * 4 + 0.25 * 1) / (1 - 0.5625)
+    expected = [0.1 * 2 / (2 + 1), 0.1 * mean / (square**0.5 + 1)]
+    assert steps_down(settings, 2.0, 1.0) == pytest.approx(expected)
+
+
+def test_a_run_with_gradient_descent_resumes_to_the_same_weights(tmp_path):
+    settings = replace(SETTINGS, optimizer="sgd", momentum=0.9, learning_rate=0.01)
+    ends = []
+    for name, stop in (("whole", 5), ("cut", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        fit(
+            Task(), settings, output=folder, device="cpu",
+            report=lambda progress, stop=stop: progress.step < stop,
+        )  # fmt: skip
+        if name == "cut":
+            fit(Task([0.5, 0.4]), settings, output=folder, device="cpu", resume=True)
+        ends.append(torch.load(folder / "checkpoint.pt", weights_only=True)["weights"])
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from seamwise.engine.settings import RunSettings, change_settings, read_settings
@@ -47,6 +49,26 @@ def test_a_file_and_the_options_that_win(file):
             "lam = [[0, 1], [1, 0]]",
             "setting lam must have 4 rows of 4 numbers for j4, not rows of 2, 2",
         ),
+        (RunSettings, 'optimizer = "sgd"\nmomentum = 1.0', "setting momentum in {file}: "),
+        (RunSettings, "betas = [0.9, 1.0]", "setting betas.1 in {file}: "),
+        (RunSettings, "epsilon = 0", "setting epsilon in {file}: "),
+        (RunSettings, 'optimizer = "rmsprop"', "setting optimizer in {file}: "),
+        (
+            TrainSettings,
+            'loss = "tversky"\nloss_options = { beta = "x" }',
+            "setting loss_options.beta in {file}: ",
+        ),
+        (TrainSettings, 'sampling = "once"', "setting sampling in {file}: "),
+        (
+            FusionSettings,
+            'network = "picture"\nadded = { vgg = 0.5 }',
+            "setting added.vgg.[key] in {file}: ",
+        ),
+        (
+            FusionSettings,
+            'network = "picture"\nadded = { ssim = 0.0 }',
+            "setting added.ssim in {file}: ",
+        ),
         (RunSettings, "steps = 0", "setting steps in {file}: "),
         (RunSettings, "steps = ", "cannot read settings {file} as TOML: "),
         (RunSettings, "x = " + "[" * 100_000, "cannot read settings {file} as TOML: "),
@@ -57,6 +79,53 @@ def test_bad_settings_are_named(file, kind, text, words):
     with pytest.raises(ValueError, match="setting") as caught:
         read_settings(kind, file)
     one_line(caught, words.format(file=file))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        (
+            RunSettings,
+            'optimizer = "sgd"\nbetas = [0.9, 0.99]',
+            "betas and epsilon are options of optimizer adam or adamw, not sgd: remove them",
+        ),
+        (
+            RunSettings,
+            "momentum = 0.9",
+            "momentum is an option of optimizer sgd, not adam: remove it, or give betas",
+        ),
+        (
+            TrainSettings,
+            'loss = "tversky"\nloss_options = { gamma = 2 }',
+            "loss tversky has no option 'gamma': choose alpha or beta",
+        ),
+        (
+            TrainSettings,
+            "loss_options = { gamma = 2 }",
+            "loss j4 has no option 'gamma': it has none",
+        ),
+        (
+            TrainSettings,
+            'loss = "tversky"\nloss_options = { beta = 0.0 }',
+            "beta must be > 0, not 0.0",
+        ),
+        (
+            FusionSettings,
+            "added = { ssim = 0.5 }",
+            "loss, added, alpha, delta and bounds are options of network 'picture': remove them",
+        ),
+        (
+            FusionSettings,
+            'network = "picture"\nadded = { nps = 0.5 }',
+            "added must be other losses than nps, which is the loss",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_named(file, kind, text, words):
+    file.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        read_settings(kind, file)
+    one_line(caught, words)
 
 
 def test_an_option_is_not_blamed_on_the_file(file):

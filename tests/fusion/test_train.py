@@ -6,9 +6,10 @@ import pytest
 import tifffile
 import torch
 
-from seamwise.fusion import FusionSettings, Simulation, fuse_pair, load, train
+from seamwise.fusion import FusionSettings, Simulation, data, fuse_pair, load, make_pair, train
 from seamwise.fusion.train import _FusionTask, _thin_out, fixed_pairs, regression_loss
 from seamwise.io.models import FusionInfo, load_model
+from seamwise.losses import perceptual, ssim
 
 
 def run(folder, pictures, settings, **options):
@@ -175,10 +176,63 @@ def test_the_regression_losses_are_sums_over_channels_with_bounds():
     prediction = truth + 0.1
     settings = FusionSettings(network="picture")
     bounds = 3 * 0.2  # minimum and maximum of each channel are off by 0.1
-    for loss, distance in (("l1", 0.3), ("l2", 0.03), ("nps", 3 * np.tanh(0.3))):
+    distances = {
+        "l1": 0.3, "l2": 0.03, "nps": 3 * np.tanh(0.3), "huber": 3 * (0.05 * 0.1 - 0.05**2 / 2),
+        "gradient": 0.3, "ssim": ssim(prediction, truth).item(),
+    }  # fmt: skip
+    settings = replace(settings, delta=0.05)
+    for loss, distance in distances.items():
         for on in (True, False):
             value = regression_loss(prediction, truth, replace(settings, loss=loss, bounds=on))
             assert value.item() == pytest.approx(distance + on * bounds)
+
+
+def test_added_losses_count_by_their_weight():
+    truth = torch.rand(2, 3, 15, 17, dtype=torch.float64)
+    prediction = truth + 0.1
+    added = FusionSettings(network="picture", loss="l1", added={"l2": 2.0, "perceptual": 0.5})
+    features = torch.nn.AvgPool2d(2).eval()
+    expected = 0.3 + 2 * 0.03 + 0.5 * perceptual(prediction, truth, features=features)
+    value = regression_loss(prediction, truth, replace(added, bounds=False), features=features)
+    assert value.item() == pytest.approx(expected.item())
+
+
+def test_the_perceptual_loss_takes_a_network_from_python(tmp_path, pictures, quick):
+    settings = replace(quick, network="picture", loss="perceptual")
+    with pytest.raises(ValueError, match="needs a feature network: call seamwise"):
+        run(tmp_path, pictures, settings)
+    with pytest.raises(ValueError, match="features are for the loss perceptual, which is not"):
+        run(tmp_path, pictures, replace(settings, loss="l1"), features=torch.nn.Identity().eval())
+    assert not list(tmp_path.iterdir())
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(3, 2, 3).eval().requires_grad_(False)
+    run(tmp_path, pictures, settings, features=network)
+    run(tmp_path, pictures, settings, features=network, resume=True)
+    other = torch.nn.Conv2d(3, 2, 3).eval().requires_grad_(False)
+    with pytest.raises(ValueError, match="made with a different features file"):
+        run(tmp_path, pictures, settings, features=other, resume=True)
+
+
+@pytest.mark.parametrize("loss", ["huber", "gradient", "ssim"])
+def test_a_run_with_every_loss_of_pictures(tmp_path, pictures, quick, loss):
+    run(tmp_path, pictures, replace(quick, network="picture", loss=loss))
+    assert (tmp_path / "model.safetensors").exists()
+
+
+def test_an_epoch_has_each_picture_once(pictures, quick, monkeypatch):
+    seen = []
+
+    def watched(picture, **options):
+        seen.append(picture.name)
+        return make_pair(picture, **options)
+
+    monkeypatch.setattr(data, "make_pair", watched)
+    once = replace(quick, steps=3, batch_size=2, sampling="epochs")
+    samples = _FusionTask(None, once, pictures, []).samples()
+    assert len(pictures) == 3
+    for number in range(6):
+        samples[number]
+    assert sorted(seen[:3]) == sorted(seen[3:]) == ["p0", "p1", "p2"]
 
 
 def test_the_loss_falls_and_the_sharper_source_is_found(tmp_path, pictures):
@@ -224,7 +278,7 @@ def test_settings_are_checked():
         FusionSettings(simulation=Simulation(sigma=(3.0, 1.0)))
     with pytest.raises(ValueError, match="network"):
         FusionSettings(network="both")
-    with pytest.raises(ValueError, match="loss, alpha and bounds are options of network 'picture'"):
+    with pytest.raises(ValueError, match=r"loss, added, .* are options of network 'picture'"):
         FusionSettings(loss="l1")
     with pytest.raises(ValueError, match="brightness must be 0 for network 'picture'"):
         FusionSettings(network="picture", simulation=Simulation(brightness=0.1))

@@ -12,7 +12,9 @@ from seamwise.losses import (
     CrossEntropyAndDice,
     CrossEntropyAndYouden,
     Dice,
+    DiceAndFocal,
     Focal,
+    FocalTversky,
     LovaszSoftmax,
     Tversky,
     Youden,
@@ -20,7 +22,9 @@ from seamwise.losses import (
     cross_entropy_and_dice,
     cross_entropy_and_youden,
     dice,
+    dice_and_focal,
     focal,
+    focal_tversky,
     lovasz_softmax,
     tversky,
     youden,
@@ -34,7 +38,9 @@ MODULES = {
     cross_entropy_and_dice: CrossEntropyAndDice,
     cross_entropy_and_youden: CrossEntropyAndYouden,
     dice: Dice,
+    dice_and_focal: DiceAndFocal,
     focal: Focal,
+    focal_tversky: FocalTversky,
     lovasz_softmax: LovaszSoftmax,
     tversky: Tversky,
     youden: Youden,
@@ -43,6 +49,7 @@ LOSSES = {
     **{loss.__name__: loss for loss in MODULES},
     "focal, gamma 1/2": partial(focal, gamma=0.5),
     "dice per sample": partial(dice, per_sample=True),
+    "focal_tversky per sample": partial(focal_tversky, gamma=0.7, per_sample=True),
     "tversky per sample": partial(tversky, alpha=0.1, beta=2.0, per_sample=True),
     "lovasz_softmax per sample": partial(lovasz_softmax, per_sample=True),
     "lovasz_softmax, two classes": partial(lovasz_softmax, classes=(2, 1)),
@@ -52,7 +59,8 @@ POOLED = [name for name in LOSSES if "per sample" not in name]
 # with nothing but the cross entropy weighted, the other term remains when all weights are 0
 WEIGHTED_THROUGHOUT = [name for name in LOSSES if "_and_" not in name]
 # counts of pixels: a weight of 2 is two pixels
-REGION = [name for name in LOSSES if name.startswith(("dice", "tversky", "lovasz", "youden"))]
+_REGION = ("dice", "focal_tversky", "tversky", "lovasz", "youden")
+REGION = [name for name in WEIGHTED_THROUGHOUT if name.startswith(_REGION)]
 
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 

@@ -2,7 +2,16 @@ import pytest
 import torch
 
 from oracles.losses import dice_slow
-from seamwise.losses import CrossEntropyAndDice, Dice, cross_entropy, cross_entropy_and_dice, dice
+from seamwise.losses import (
+    CrossEntropyAndDice,
+    Dice,
+    DiceAndFocal,
+    cross_entropy,
+    cross_entropy_and_dice,
+    dice,
+    dice_and_focal,
+    focal,
+)
 from support.losses import joined, sample
 
 
@@ -144,3 +153,20 @@ def test_modules_mean_the_same():
         assert torch.equal(Dice(per_sample=per_sample)(logits, target, weight), expected)
     expected = cross_entropy_and_dice(logits, target, weight=weight)
     assert torch.equal(CrossEntropyAndDice()(logits, target, weight), expected)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_with_focal_the_weight_is_that_of_the_focal_term(weighted):
+    logits, target, weight = sample()
+    weight = weight if weighted else None
+    loss = dice_and_focal(logits, target, weight=weight, gamma=1.5, focal_weight=0.25)
+    expected = dice(logits, target) + 0.25 * focal(logits, target, weight=weight, gamma=1.5)
+    torch.testing.assert_close(loss, expected)
+    assert torch.equal(DiceAndFocal(gamma=1.5, focal_weight=0.25)(logits, target, weight), loss)
+
+
+@pytest.mark.parametrize("focal_weight", [-0.1, float("inf"), float("nan")])
+def test_the_focal_term_has_a_finite_weight(focal_weight):
+    logits, target, _ = sample()
+    with pytest.raises(ValueError, match="focal_weight must be ≥ 0 and finite, not"):
+        dice_and_focal(logits, target, focal_weight=focal_weight)

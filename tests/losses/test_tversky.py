@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from oracles.losses import tversky_slow
-from seamwise.losses import Tversky, tversky
+from seamwise.losses import FocalTversky, Tversky, focal_tversky, tversky
 from support.losses import joined, sample
 
 
@@ -154,3 +154,62 @@ def test_bad_prices_are_named():
         tversky(logits, target, alpha=-1)
     with pytest.raises(ValueError, match="beta must be > 0, not 0"):
         tversky(logits, target, beta=0)
+
+
+# --- focal Tversky
+
+
+def test_a_power_of_each_class_written_out():
+    logits, target = written_out()
+    # in eighths: TP 7, 5, 6 · FP 2, 6, 6 · FN 9, 3, 2
+    losses = [
+        1 - 7 / (7 + 0.2 * 2 + 0.9 * 9),
+        1 - 5 / (5 + 0.2 * 6 + 0.9 * 3),
+        1 - 6 / (6 + 0.2 * 6 + 0.9 * 2),
+    ]
+    loss = focal_tversky(logits, target, alpha=0.2, beta=0.9, gamma=2.5)
+    assert loss.item() == pytest.approx(sum(x ** (1 / 2.5) for x in losses) / 3)
+
+
+def test_by_default_focal_tversky_has_the_choices_of_its_authors():
+    logits, target, _ = sample()
+    chosen = focal_tversky(logits, target, alpha=0.3, beta=0.7, gamma=4 / 3)
+    assert torch.equal(focal_tversky(logits, target), chosen)
+    assert torch.equal(FocalTversky()(logits, target), chosen)
+
+
+@pytest.mark.parametrize("per_sample", [False, True])
+def test_with_gamma_1_focal_tversky_is_tversky(per_sample):
+    logits, target, weight = sample()
+    options = {"weight": weight, "alpha": 0.1, "beta": 1.3, "per_sample": per_sample}
+    expected = tversky(logits, target, **options)
+    torch.testing.assert_close(focal_tversky(logits, target, gamma=1, **options), expected)
+
+
+def test_the_slope_of_focal_tversky_is_finite_where_nothing_is_wrong():
+    logits = torch.tensor([[[1e4, 0.0], [0.0, 1e4]]]).requires_grad_()
+    loss = focal_tversky(logits, torch.tensor([[0, 1]]), gamma=3)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_focal_tversky_gradcheck():
+    logits, target, weight = sample((2, 4, 4, 3))
+    logits.requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: focal_tversky(z, target, weight=weight), logits)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gamma": 0}, "gamma must be > 0 and finite, not 0"),
+        ({"gamma": float("nan")}, "gamma must be > 0 and finite, not nan"),
+        ({"beta": 0}, "beta must be > 0, not 0"),
+        ({"alpha": -1}, "alpha must be ≥ 0, not -1"),
+    ],
+)
+def test_bad_options_of_focal_tversky_are_named(options, message):
+    logits, target, _ = sample()
+    with pytest.raises(ValueError, match=message):
+        focal_tversky(logits, target, **options)

@@ -1,9 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 
 from seamwise import losses
 from seamwise.labels import CLASS_NAMES
-from seamwise.segmentation.systems import BUILDERS, system
+from seamwise.segmentation.systems import BUILDERS, options_of, system
 from seamwise.segmentation.transforms import MAPS
 
 # classes, loss and weight map as the thesis' chapters 3 to 5 define them
@@ -43,6 +45,15 @@ THESIS = {
     "ce2": (2, losses.cross_entropy, None),
     "ce3": (3, losses.cross_entropy, None),
     "ce4": (4, losses.cross_entropy, None),
+    "dice": (3, losses.dice, None),
+    "dice_focal": (
+        3,
+        lambda *args, **options: losses.dice(*args) + losses.focal(*args, **options),
+        None,
+    ),
+    "tversky": (3, losses.tversky, None),
+    "focal_tversky": (3, losses.focal_tversky, None),
+    "youden": (3, partial(losses.youden, lam=0.25), None),
 }
 
 
@@ -95,5 +106,29 @@ def test_a_matrix_weighs_each_pair_of_classes():
 
 
 def test_an_unknown_system_is_named():
-    with pytest.raises(ValueError, match=r"loss must be one of unet2, .*, ce4, not 'w4'"):
+    with pytest.raises(ValueError, match=r"loss must be one of unet2, .*, youden, not 'w4'"):
         system("w4")
+
+
+OPTIONS = {
+    "fl": (losses.focal, {"gamma": 0.5}),
+    "dice_focal": (losses.dice_and_focal, {"gamma": 1.5, "focal_weight": 3.0}),
+    "tversky": (losses.tversky, {"alpha": 0.9, "beta": 0.2}),
+    "focal_tversky": (losses.focal_tversky, {"alpha": 0.9, "beta": 0.2, "gamma": 2.5}),
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_loss_takes_its_options(name):
+    loss, options = OPTIONS.get(name, (None, {}))
+    assert options_of(name) == tuple(options)
+    with pytest.raises(ValueError, match=f"loss {name} has no option 'sigma'"):
+        system(name, options={"sigma": 1.0})
+    if loss is None:
+        return
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 9, 8, generator=generator)
+    target = torch.randint(0, 3, (2, 9, 8), generator=generator)
+    chosen = system(name, options=options).loss(logits, target)
+    assert torch.equal(chosen, loss(logits, target, **options))
+    assert not torch.equal(chosen, loss(logits, target))

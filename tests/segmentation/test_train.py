@@ -17,7 +17,7 @@ from seamwise.io.provenance import Provenance
 from seamwise.segmentation import AnnotatedImage, Augmentation, TrainSettings, segment, train
 from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.systems import BUILDERS, System
-from seamwise.segmentation.train import describe
+from seamwise.segmentation.train import describe, training_task
 from seamwise.segmentation.transforms import TargetAndWeight, count_classes
 from seamwise.weights import class_weights
 
@@ -135,6 +135,23 @@ def test_every_system_train_and_predict(tmp_path, annotated, quick, loss, classe
     run(tmp_path, annotated, replace(quick, loss=loss))
     prediction = segment(annotated[0].image, model=tmp_path / "model.safetensors")
     assert prediction.probabilities.shape == (classes, 72, 80)
+
+
+def test_an_epoch_has_each_image_once(annotated, quick):
+    assert len(annotated) == 3
+    settings = replace(quick, steps=3, batch_size=2, sampling="epochs")
+    marked = [
+        replace(image, image=np.full_like(image.image, number))
+        for number, image in enumerate(annotated)
+    ]
+    names = ("rotate", "scale", "warp", "gamma", "brightness", "noise", "touching_contrast")
+    still = replace(settings, augmentation=Augmentation(mirror=False, **dict.fromkeys(names, 0.0)))
+    samples = training_task(marked, marked, still)[0].samples()
+    numbers = [round(samples[number][0].mean().item()) for number in range(6)]
+    assert sorted(numbers[:3]) == sorted(numbers[3:]) == [0, 1, 2]
+    heavier = [replace(annotated[0], weight=3.0), *annotated[1:]]
+    with pytest.raises(ValueError, match="sampling must be random, not epochs, for images that"):
+        training_task(heavier, heavier, settings)[0].samples()
 
 
 def test_the_weights_of_a_map_reach_the_loss(tmp_path, annotated, quick):
@@ -318,7 +335,9 @@ def test_a_diverging_loss_is_said_and_keeps_the_last_checkpoint(
         return logits.mean() * 0 + next(losses)
 
     monkeypatch.setattr(
-        sys.modules["seamwise.segmentation.settings"], "system", lambda name, lam: System(4, broken)
+        sys.modules["seamwise.segmentation.settings"],
+        "system",
+        lambda name, **options: System(4, broken),
     )
     with pytest.raises(ValueError, match=r"the loss is nan at step 3: lower learning_rate"):
         run(tmp_path, annotated, quick)

@@ -51,7 +51,12 @@ def train_fusion(
     ] = None,
     loss: Annotated[
         FusionLoss | None,
-        typer.Option(help="Loss of --network picture: NPS, L1 or L2.", show_default="nps"),
+        typer.Option(
+            metavar="LOSS",  # the list of all would be wider than a narrow terminal
+            help="Loss of --network picture: nps, l1, l2, huber, gradient or ssim; perceptual "
+            "needs a network, and Python.",
+            show_default="nps",
+        ),
     ] = None,
     steps: Steps = None,
     batch_size: Annotated[

@@ -380,8 +380,11 @@ def _moving_average(decay: float) -> Callable[[Any, Any, Tensor | int], None]:
 
 
 def _optimizer(net: Network, settings: RunSettings) -> torch.optim.Optimizer:
+    weights, rate, decay = net.parameters(), settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(weights, lr=rate, weight_decay=decay, momentum=settings.momentum)
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(net.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return kind(weights, lr=rate, weight_decay=decay, betas=settings.betas, eps=settings.epsilon)
 
 
 def _save(

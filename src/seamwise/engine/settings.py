@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[int, Field(ge=1, lt=2**31)]
 Side = Annotated[int, Field(ge=1, le=4096)]  # of a training crop, in pixels
+Decay = Annotated[float, Field(ge=0, lt=1)]  # of an average
 AnySettings = TypeVar("AnySettings", bound="RunSettings")
 
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # of dataclasses, of models
@@ -29,8 +30,18 @@ class RunSettings:
         See `nets.UNet`.
     steps, batch_size : int
         Number of steps; samples per step.
-    optimizer : {"adam", "adamw"}
+    optimizer : {"adam", "adamw", "sgd"}
+        "sgd" is stochastic gradient descent, thesis (2.4).
     learning_rate, weight_decay : float
+    momentum : float
+        Of "sgd": the share of the last step that the next one keeps.
+    betas : (float, float)
+        Of "adam" and "adamw": β1 and β2, the decay of the averages of gradients and of their
+        squares. By default as torch and Kingma and Ba 2015 have them; the thesis (2.3) prints 0.9
+        and 0.99.
+    epsilon : float
+        Of "adam" and "adamw": what is added to the root in the denominator. The thesis prints
+        about 1e-10.
     schedule : {"constant", "cosine"}
         Learning rate after a linear warm-up of `warmup` steps.
     average : float
@@ -62,9 +73,12 @@ class RunSettings:
     norm: Literal["none", "batch"] = "batch"
     steps: Positive = 2000
     batch_size: Positive = 8
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-8
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: Count = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.99
@@ -79,12 +93,30 @@ class RunSettings:
 
     page: ClassVar[str] = "docs/training.md"  # where a reader finds the names
     # settings that checkpoints of earlier versions lack, with what they were
-    old_defaults: ClassVar[Mapping[str, Any]] = {"patience": 0}
+    old_defaults: ClassVar[Mapping[str, Any]] = {
+        "patience": 0,
+        "momentum": 0.0,
+        "betas": (0.9, 0.999),
+        "epsilon": 1e-8,
+    }
 
     @property
     def processes(self) -> int:
         """Number of processes that compute: one for each device of each node."""
         return self.devices * self.nodes
+
+    @model_validator(mode="after")
+    def _fits_the_optimizer(self) -> Self:
+        if self.optimizer == "sgd" and (self.betas, self.epsilon) != ((0.9, 0.999), 1e-8):
+            raise ValueError(
+                "betas and epsilon are options of optimizer adam or adamw, not sgd: remove them"
+            )
+        if self.optimizer != "sgd" and self.momentum:
+            raise ValueError(
+                f"momentum is an option of optimizer sgd, not {self.optimizer}: remove it, or "
+                "give betas"
+            )
+        return self
 
     @model_validator(mode="after")
     def _batch_can_be_shared(self) -> Self:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from seamwise.engine.draws import ImageDraws
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.settings import Simulation
 from seamwise.io.images import read_image, read_labels
@@ -22,6 +23,7 @@ from seamwise.io.listing import by_stem, find_images
 from seamwise.io.photo import read_photo
 from seamwise.pictures import as_unit
 from seamwise.synth.focus import FocusPair, draw_mask, focus_pair, random_shapes
+from seamwise.words import Sampling
 
 _ANNOTATOR = re.compile(r"_h\d+$")  # x_h0.png, x_h1.png, …: segments of x by several people
 
@@ -275,7 +277,9 @@ class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
         batch_size: int,
         crop: int,
         simulation: Simulation,
+        sampling: Sampling = "random",
     ) -> None:
+        self._draws = ImageDraws([1.0] * len(pictures), sampling=sampling, seed=seed)
         self.pictures, self.seed, self.steps, self.batch_size = pictures, seed, steps, batch_size
         self.crop, self.simulation = crop, simulation
 
@@ -286,7 +290,7 @@ class FocusSamples(Dataset[tuple[torch.Tensor, ...]]):
         """Return the tensors of one pair."""
         step, index = divmod(number, self.batch_size)
         rng = np.random.default_rng((self.seed, step, index))
-        picture = self.pictures[int(rng.integers(len(self.pictures)))]
+        picture = self.pictures[self._draws.draw(number, rng)]
         pair = make_pair(picture, crop=self.crop, simulation=self.simulation, rng=rng)
         images = (
             torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, 2, 0)))

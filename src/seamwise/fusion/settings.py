@@ -1,13 +1,14 @@
 """What the training of a fusion network depends on; see `FusionSettings`."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from seamwise.engine.settings import Count, Positive, RunSettings, Side
-from seamwise.words import FusionLoss, FusionNetwork
+from seamwise.words import FusionLoss, FusionNetwork, Sampling
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -64,10 +65,16 @@ class FusionSettings(RunSettings):
     network : {"selection", "picture"}
         HF-Seg: the probability of each source, trained with cross entropy. HF-Reg: the fused
         colours, trained with `loss`.
-    loss : {"nps", "l1", "l2"}
-        Of HF-Reg: φ in thesis (6.4), summed over the channels, mean over the pixels.
+    loss : {"nps", "l1", "l2", "huber", "gradient", "ssim", "perceptual"}
+        Of HF-Reg: φ in thesis (6.4), summed over the channels, mean over the pixels; "ssim" and
+        "perceptual" are as in `seamwise.losses`. "perceptual" needs a feature network, which
+        `train` takes from Python.
+    added : mapping
+        Of HF-Reg: further losses that are added, each times its weight, e.g. ``{"ssim": 0.1}``.
     alpha : float
         Of NPS.
+    delta : float
+        Of Huber's loss.
     bounds : bool
         Add the bounds of (6.4) to the loss of HF-Reg.
     symmetric : bool
@@ -79,6 +86,8 @@ class FusionSettings(RunSettings):
     start : str, optional
         A shipped model or a model file of the same architecture, whose weights the training starts
         from.
+    sampling : {"random", "epochs"}
+        Draw any picture each time, or each once in an epoch: see `engine.draws.ImageDraws`.
     simulation : Simulation
     crop : int
         Size of a training crop along both axes.
@@ -95,11 +104,16 @@ class FusionSettings(RunSettings):
 
     network: FusionNetwork = "selection"
     loss: FusionLoss = "nps"
+    added: Mapping[FusionLoss, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = field(
+        default_factory=dict
+    )
     alpha: Annotated[float, Field(gt=0)] = 6.0
+    delta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     bounds: bool = True
     symmetric: bool = True
     picture_weight: Annotated[float, Field(ge=0)] = 0.0
     start: str | None = None
+    sampling: Sampling = "random"
     simulation: Simulation = Simulation()
     crop: Side = 256
     batch_size: Positive = 4
@@ -107,12 +121,27 @@ class FusionSettings(RunSettings):
     warmup: Count = 50
 
     page: ClassVar[str] = "docs/fusion.md"
+    old_defaults: ClassVar[Mapping[str, Any]] = {
+        **RunSettings.old_defaults,
+        "added": {},
+        "delta": 1.0,
+        "sampling": "random",
+    }
+
+    @property
+    def losses(self) -> Mapping[FusionLoss, float]:
+        """Weight of each loss of HF-Reg."""
+        return {self.loss: 1.0, **self.added}
 
     @model_validator(mode="after")
     def _fits_the_network(self) -> Self:
-        of_colours = (self.loss, self.alpha, self.bounds)
-        if self.network == "selection" and of_colours != ("nps", 6.0, True):
-            raise ValueError("loss, alpha and bounds are options of network 'picture': remove them")
+        of_colours = (self.loss, dict(self.added), self.alpha, self.delta, self.bounds)
+        if self.network == "selection" and of_colours != ("nps", {}, 6.0, 1.0, True):
+            raise ValueError(
+                "loss, added, alpha, delta and bounds are options of network 'picture': remove them"
+            )
+        if self.loss in self.added:
+            raise ValueError(f"added must be other losses than {self.loss}, which is the loss")
         if self.network == "picture" and self.simulation.brightness > 0:
             raise ValueError(
                 f"brightness must be 0 for network 'picture', not {self.simulation.brightness}: "

@@ -1,5 +1,6 @@
 """Train a fusion network, HF-Seg or HF-Reg; see `train`."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seamwise.engine.loop import Report, check_output, fit, has_checkpoint, run_identity
 from seamwise.fusion.data import FocusSamples, SegmentedPicture, make_pair, pictures_sha256
@@ -15,11 +16,23 @@ from seamwise.fusion.predict import Model, fuse_pair
 from seamwise.fusion.settings import FusionSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
 from seamwise.io.photo import photo_info
-from seamwise.losses import cross_entropy, intensity_bounds, l1, l2, nps
+from seamwise.losses import (
+    cross_entropy,
+    gradient,
+    huber,
+    intensity_bounds,
+    l1,
+    l2,
+    nps,
+    perceptual,
+)
+from seamwise.losses import ssim as ssim_loss
+from seamwise.losses.perceptual import Features
 from seamwise.metrics.fusion import psnr, ssim
 from seamwise.nets import UNet, tie_halves
 from seamwise.nets.average import Network
 from seamwise.synth.focus import FocusPair
+from seamwise.words import FusionLoss
 
 _COLOURS = 3
 MOST_VALIDATED = 64
@@ -34,6 +47,7 @@ def train(
     resume: bool = False,
     device: str = "auto",
     report: Report = lambda progress: None,
+    features: Features | None = None,
 ) -> Path:
     """Train a fusion network on pairs made from sharp pictures.
 
@@ -51,6 +65,9 @@ def train(
     output, resume, device, report
         See `engine.loop.fit`. The model kept is the one with the highest mean PSNR on one fixed
         pair from each validation picture, of up to 64 pictures spread over them.
+    features : callable, optional
+        The frozen network of the loss "perceptual": see `losses.perceptual`. A module is moved to
+        the device. Resume with the same one: its weights are compared.
 
     Returns
     -------
@@ -63,7 +80,7 @@ def train(
     ValueError
         There are no pictures, or one is not a photograph in grey or RGB; the checkpoint belongs to
         other settings or pictures; the weights of `settings.start` do not fit; the loss is no
-        longer finite.
+        longer finite; the loss "perceptual" lacks its network, or there is one for other losses.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from.
     """
@@ -72,15 +89,23 @@ def train(
             f"{len(training)} training and {len(validation)} validation pictures: "
             "give at least one of each"
         )
+    has_perceptual = "perceptual" in settings.losses
+    if has_perceptual != (features is not None):
+        raise ValueError(
+            "the loss perceptual needs a feature network: call seamwise.fusion.train from Python "
+            "with features="
+            if has_perceptual
+            else "features are for the loss perceptual, which is not among the losses"
+        )
     check_output(output, resume=resume)
     for picture in (*training, *validation):
         photo_info(picture.image)  # fails now, not in the middle of the run
-    info = _describe(settings, training, validation)
+    info = _describe(settings, training, validation, features)
     start = None
     if settings.start is not None and not (resume and has_checkpoint(output)):
         start = _first_weights(settings.start, info)
     return fit(
-        _FusionTask(info, settings, training, validation),
+        _FusionTask(info, settings, training, validation, features),
         settings,
         output=output,
         resume=resume,
@@ -134,6 +159,7 @@ class _FusionTask:
     settings: FusionSettings
     training: Sequence[SegmentedPicture]
     validation: Sequence[SegmentedPicture]
+    features: Features | None = None
 
     def samples(self) -> FocusSamples:
         settings = self.settings
@@ -144,6 +170,7 @@ class _FusionTask:
             batch_size=settings.batch_size,
             crop=settings.crop,
             simulation=settings.simulation,
+            sampling=settings.sampling,
         )
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
@@ -151,7 +178,9 @@ class _FusionTask:
         first, second, truth = torch.cat([a, b]), torch.cat([b, a]), torch.cat([truth, truth])
         prediction = net(torch.cat([first, second], 1))
         if self.settings.network == "picture":
-            return regression_loss(prediction, truth, self.settings)
+            if isinstance(self.features, nn.Module):
+                self.features.to(prediction.device)
+            return regression_loss(prediction, truth, self.settings, features=self.features)
         # channel i is the probability of source i: source 1 where the mask says that source 0 is
         # blurred
         loss = cross_entropy(prediction, torch.cat([mask, 1 - mask]))
@@ -178,23 +207,58 @@ def _thin_out(pictures: Sequence[SegmentedPicture]) -> Sequence[SegmentedPicture
     return pictures[:: -(-len(pictures) // MOST_VALIDATED)]
 
 
-def regression_loss(prediction: Tensor, truth: Tensor, settings: FusionSettings) -> Tensor:
-    """Return the loss of thesis (6.4).
+def regression_loss(
+    prediction: Tensor,
+    truth: Tensor,
+    settings: FusionSettings,
+    *,
+    features: Features | None = None,
+) -> Tensor:
+    """Return the loss of thesis (6.4): φ, added losses times their weights, and the bounds.
 
-    φ is summed over the channels and averaged over the pixels, plus the bounds; φ is NPS, L1 or L2.
+    NPS, L1, L2, Huber's and the gradient loss are summed over the channels and averaged over the
+    pixels. `features` is the network of the perceptual loss.
     """
-    if settings.loss == "nps":
-        return nps(prediction, truth, alpha=settings.alpha, bounds=settings.bounds)
+    terms = [
+        weight * _distance(name, prediction, truth, settings, features)
+        for name, weight in settings.losses.items()
+    ]
+    total = torch.stack(terms).sum()
+    return total + intensity_bounds(prediction, truth) if settings.bounds else total
+
+
+def _distance(
+    name: FusionLoss,
+    prediction: Tensor,
+    truth: Tensor,
+    settings: FusionSettings,
+    features: Features | None,
+) -> Tensor:
     channels = prediction.shape[1]
-    distance = channels * (l1 if settings.loss == "l1" else l2)(prediction, truth)
-    return distance + intensity_bounds(prediction, truth) if settings.bounds else distance
+    match name:
+        case "nps":
+            return nps(prediction, truth, alpha=settings.alpha, bounds=False)
+        case "l1":
+            return channels * l1(prediction, truth)
+        case "l2":
+            return channels * l2(prediction, truth)
+        case "huber":
+            return channels * huber(prediction, truth, delta=settings.delta)
+        case "gradient":
+            return channels * gradient(prediction, truth)
+        case "ssim":
+            return ssim_loss(prediction, truth)
+        case "perceptual":
+            return perceptual(prediction, truth, features=cast(Features, features))
 
 
 def _describe(
     settings: FusionSettings,
     training: Sequence[SegmentedPicture],
     validation: Sequence[SegmentedPicture],
+    features: Features | None,
 ) -> FusionInfo:
+    features_record = {} if features is None else {"features_sha256": _features_sha256(features)}
     return FusionInfo(
         architecture=Architecture(
             in_channels=2 * _COLOURS,
@@ -209,5 +273,18 @@ def _describe(
             "images": [picture.name for picture in training],
             "validation_images": [picture.name for picture in validation],
             "data_sha256": pictures_sha256([*training, *validation]),
+            **features_record,
         },
     )
+
+
+def _features_sha256(features: Features) -> str:
+    """SHA-256 of a network's weights; of the name of a function."""
+    digest = hashlib.sha256()
+    if isinstance(features, nn.Module):
+        for name, weights in features.state_dict().items():
+            digest.update(name.encode())
+            digest.update(weights.cpu().numpy().tobytes())
+    else:
+        digest.update(getattr(features, "__qualname__", type(features).__qualname__).encode())
+    return digest.hexdigest()

@@ -20,7 +20,14 @@ from seamwise.losses.cross_entropy import (
     cross_entropy_map,
     weighted_mean,
 )
-from seamwise.losses.dice import CrossEntropyAndDice, Dice, cross_entropy_and_dice, dice
+from seamwise.losses.dice import (
+    CrossEntropyAndDice,
+    Dice,
+    DiceAndFocal,
+    cross_entropy_and_dice,
+    dice,
+    dice_and_focal,
+)
 from seamwise.losses.focal import Focal, focal, focal_map
 from seamwise.losses.gradient import Gradient, gradient, gradient_map
 from seamwise.losses.guides import guide_losses
@@ -29,7 +36,7 @@ from seamwise.losses.nps import NPS, intensity_bounds, nps, nps_map
 from seamwise.losses.perceptual import Perceptual, perceptual
 from seamwise.losses.pixel import L1, L2, Huber, huber, huber_map, l1, l1_map, l2, l2_map
 from seamwise.losses.ssim import SSIM, ssim, ssim_map
-from seamwise.losses.tversky import Tversky, tversky
+from seamwise.losses.tversky import FocalTversky, Tversky, focal_tversky, tversky
 from seamwise.losses.youden import (
     CrossEntropyAndYouden,
     Youden,
@@ -47,7 +54,9 @@ __all__ = [
     "CrossEntropyAndDice",
     "CrossEntropyAndYouden",
     "Dice",
+    "DiceAndFocal",
     "Focal",
+    "FocalTversky",
     "Gradient",
     "Huber",
     "LovaszSoftmax",
@@ -61,8 +70,10 @@ __all__ = [
     "cross_entropy_and_youden",
     "cross_entropy_map",
     "dice",
+    "dice_and_focal",
     "focal",
     "focal_map",
+    "focal_tversky",
     "gradient",
     "gradient_map",
     "guide_losses",

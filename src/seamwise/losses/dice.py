@@ -1,10 +1,13 @@
-"""Soft Dice with squared denominator, alone and with cross entropy; see `dice`."""
+"""Soft Dice with squared denominator, alone and with a loss of pixels; see `dice`."""
+
+import math
 
 import torch
 from torch import Tensor, nn
 
 from seamwise.losses.confusion import count_members, mean_over_present, memberships
 from seamwise.losses.cross_entropy import cross_entropy
+from seamwise.losses.focal import focal
 
 
 def dice(
@@ -87,6 +90,31 @@ def cross_entropy_and_dice(
     )
 
 
+def dice_and_focal(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -1,
+    gamma: float = 2.0,
+    focal_weight: float = 1.0,
+) -> Tensor:
+    """`dice(…) + focal_weight · focal(…)`.
+
+    The weight of the pixels acts on the focal term only; arguments and errors are those of the two
+    (see there). `focal_weight` ≥ 0 and finite.
+
+    Notes
+    -----
+    Source: named in thesis section 2.3 without a formula; Zhu et al. 2019, arXiv:1808.05238, whose
+    λ is `focal_weight`. Their Dice has no squares.
+    """
+    if not 0 <= focal_weight < math.inf:
+        raise ValueError(f"focal_weight must be ≥ 0 and finite, not {focal_weight}")
+    pixels = focal(logits, target, weight=weight, ignore_index=ignore_index, gamma=gamma)
+    return dice(logits, target, ignore_index=ignore_index) + focal_weight * pixels
+
+
 class Dice(nn.Module):
     """`dice` as a module."""
 
@@ -115,3 +143,24 @@ class CrossEntropyAndDice(nn.Module):
     def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss; arguments as in `cross_entropy_and_dice`."""
         return cross_entropy_and_dice(logits, target, weight=weight, ignore_index=self.ignore_index)
+
+
+class DiceAndFocal(nn.Module):
+    """`dice_and_focal` as a module."""
+
+    def __init__(
+        self, *, ignore_index: int = -1, gamma: float = 2.0, focal_weight: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.ignore_index, self.gamma, self.focal_weight = ignore_index, gamma, focal_weight
+
+    def forward(self, logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the loss; arguments as in `dice_and_focal`."""
+        return dice_and_focal(
+            logits,
+            target,
+            weight=weight,
+            ignore_index=self.ignore_index,
+            gamma=self.gamma,
+            focal_weight=self.focal_weight,
+        )

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from seamwise.engine.draws import ImageDraws
 from seamwise.labels import measure_guides
 from seamwise.segmentation.augment import (
     Augmentation,
@@ -17,6 +18,7 @@ from seamwise.segmentation.augment import (
 )
 from seamwise.segmentation.data import AnnotatedImage
 from seamwise.segmentation.transforms import TargetAndWeight
+from seamwise.words import Sampling
 
 
 class Samples(Dataset[tuple[torch.Tensor, ...]]):
@@ -26,8 +28,8 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
     classes see the same samples. Losses with other classes see the same crops; only the touching
     contrast differs, since it needs the touching class.
 
-    An image with a `weight` of 3 is drawn three times as often as one with 1. With `is_guided`
-    samples have guides too.
+    An image with a `weight` of 3 is drawn three times as often as one with 1; `sampling` is that of
+    `engine.draws.ImageDraws`. With `is_guided` samples have guides too.
     """
 
     def __init__(
@@ -40,13 +42,13 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
         crop: tuple[int, ...],
         augmentation: Augmentation,
         transform: TargetAndWeight,
+        sampling: Sampling = "random",
         is_guided: bool = False,
     ) -> None:
         self.images = images
         self.seed, self.steps, self.batch_size = seed, steps, batch_size
         self.crop, self.augmentation, self.transform = crop, augmentation, transform
-        weights = np.array([image.weight for image in images], float)
-        self._shares = None if len(set(weights)) < 2 else np.cumsum(weights / weights.sum())
+        self._draws = ImageDraws([image.weight for image in images], sampling=sampling, seed=seed)
         self._guides = [measure_guides(image.labels) for image in images] if is_guided else None
 
     def __len__(self) -> int:
@@ -59,7 +61,7 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
         `(*crop)` if there is a map.
         """
         rng = np.random.default_rng((self.seed, *divmod(number, self.batch_size)))
-        chosen = self._choose(rng)
+        chosen = self._draws.draw(number, rng)
         source = self.images[chosen]
         spacing = source.relative_spacing
         options: dict[str, Any] = {"crop": self.crop, "settings": self.augmentation, "rng": rng}
@@ -77,10 +79,3 @@ class Samples(Dataset[tuple[torch.Tensor, ...]]):
             for array in (image, target, *guides, weight)
             if array is not None
         )
-
-    def _choose(self, rng: np.random.Generator) -> int:
-        """Number of an image."""
-        if self._shares is None:
-            return int(rng.integers(len(self.images)))
-        position = int(np.searchsorted(self._shares, rng.random(), side="right"))
-        return min(position, len(self.images) - 1)  # the shares sum to 1 up to rounding

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import torch
 from pydantic import (
     ConfigDict,
     Field,
@@ -20,7 +21,7 @@ from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.augment import Augmentation
 from seamwise.segmentation.systems import BUILDERS, System, system
 from seamwise.segmentation.transforms import TargetAndWeight
-from seamwise.words import Annotation, SystemName, Unlabelled
+from seamwise.words import Annotation, Sampling, SystemName, Unlabelled
 
 CROP = {2: 256, 3: 64}
 """Side of a crop by the number of spatial axes, unless settings say another."""
@@ -61,6 +62,10 @@ class TrainSettings(RunSettings):
         diagonal counts nothing; by default 1/(C(C − 1)), the mean over the
         pairs. The authors' code has 0.5, which did worse on one data set
         (`docs/segmentation-thesis.md`, "Why?").
+    loss_options : mapping
+        Numbers of the loss: ``gamma`` of `fl`; ``gamma`` and ``focal_weight`` of `dice_focal`;
+        ``alpha`` and ``beta`` of `tversky`, and also ``gamma`` of `focal_tversky`. See
+        `seamwise.losses`.
     annotation : {"instances", "binary"}
         Content of the masks: a number for each cell, or black and white with lines of background
         between the cells.
@@ -70,6 +75,8 @@ class TrainSettings(RunSettings):
     unlabelled_radius : float, optional
         For "near": in pixels, or in those of the finest axis; by default a quarter of the median
         diameter of the cells.
+    sampling : {"random", "epochs"}
+        Draw any image each time, or each image once in an epoch: see `engine.draws.ImageDraws`.
     corrected_weight : float
         How often an image with a corrected mask is drawn, compared with others.
     start : str, optional
@@ -103,14 +110,20 @@ class TrainSettings(RunSettings):
         "unlabelled_radius": None,
         "corrected_weight": 3.0,
         "start": None,
+        "loss_options": {},
+        "sampling": "random",
     }
     loss: SystemName = "j4"
     lam: Annotated[
         _Weight | tuple[tuple[_Weight, ...], ...] | None, WrapValidator(_number_or_matrix)
     ] = None
+    loss_options: Mapping[str, Annotated[float, Field(allow_inf_nan=False)]] = field(
+        default_factory=dict
+    )
     annotation: Annotation = "instances"
     unlabelled: Unlabelled = "background"
     unlabelled_radius: Annotated[float, Field(gt=0)] | None = None
+    sampling: Sampling = "random"
     corrected_weight: Annotated[float, Field(gt=0, le=1000)] = 3.0
     start: str | None = None
     touching_radius: Positive = 2
@@ -150,6 +163,14 @@ class TrainSettings(RunSettings):
                 f"setting lam must have {classes} rows of {classes} numbers for {self.loss}, "
                 f"not rows of {', '.join(str(len(row)) for row in self.lam)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _loss_takes_its_options(self) -> Self:
+        if self.loss_options:  # one pixel tells whether they are in range
+            task = self.system()
+            pixel = torch.zeros(1, 1, dtype=torch.int64)
+            task.loss(torch.zeros(1, task.classes, 1), pixel)
         return self
 
     @model_validator(mode="after")
@@ -194,7 +215,7 @@ class TrainSettings(RunSettings):
 
     def system(self) -> System:
         """Classes, loss and weight map."""
-        return system(self.loss, lam=self.lam)
+        return system(self.loss, lam=self.lam, options=self.loss_options)
 
     def transform(self, counts: tuple[int, ...] | None = None) -> TargetAndWeight:
         """Target and weights of labels; `counts` are the pixels of each class in the data set."""

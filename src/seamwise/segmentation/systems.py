@@ -1,13 +1,15 @@
 """The thesis' segmentation systems: classes, loss and weight map of a network.
 
 The function with its name builds a system (`unet2`, `unet3`, `fl`, `dwm`, `saw`, `lsmax`, `bwm`,
-`unet`, `w3`, `dsc`, `j3`, `j4`; `ce2`, `ce3` and `ce4` are plain cross entropy). `system` takes the
-name as text.
+`unet`, `w3`, `dsc`, `j3`, `j4`; `ce2`, `ce3` and `ce4` are plain cross entropy; `dice`,
+`dice_focal`, `tversky`, `focal_tversky` and `youden` are the other losses of the package, on three
+classes). `system` takes the name as text.
 
 The width of the touching class is a setting, not a part of a system: 2 pixels by default, as in the
 thesis' chapter 5; its chapter 4 has 1. So compared systems differ in nothing else.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +18,7 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor
 
-from seamwise.losses import (
-    cross_entropy,
-    cross_entropy_and_dice,
-    cross_entropy_and_youden,
-    focal,
-    lovasz_softmax,
-)
+from seamwise import losses
 from seamwise.words import MapName, SystemName
 
 Lam = float | tuple[tuple[float, ...], ...] | None
@@ -57,27 +53,27 @@ class System:
 
 def ce2() -> System:
     """Cross entropy on two classes."""
-    return System(2, cross_entropy)
+    return System(2, losses.cross_entropy)
 
 
 def ce3() -> System:
     """Cross entropy on three classes."""
-    return System(3, cross_entropy)
+    return System(3, losses.cross_entropy)
 
 
 def ce4() -> System:
     """Cross entropy on four classes."""
-    return System(4, cross_entropy)
+    return System(4, losses.cross_entropy)
 
 
 def unet2() -> System:
     """UNET2, thesis chapter 3: U-Net's own weight map on two classes."""
-    return System(2, cross_entropy, "unet")
+    return System(2, losses.cross_entropy, "unet")
 
 
 def unet3() -> System:
     """UNET3, thesis chapter 3: U-Net's weight map on three classes."""
-    return System(3, cross_entropy, "unet")
+    return System(3, losses.cross_entropy, "unet")
 
 
 def unet() -> System:
@@ -89,29 +85,29 @@ def unet() -> System:
     return unet3()
 
 
-def fl() -> System:
+def fl(*, gamma: float = 2.0) -> System:
     """FL, thesis chapter 3: focal loss with exponent 2 and balanced classes."""
-    return System(3, focal, "balance")
+    return System(3, partial(losses.focal, gamma=gamma), "balance")
 
 
 def dwm() -> System:
     """DWM, thesis (3.2): background fades with its distance from the cells."""
-    return System(3, cross_entropy, "dwm")
+    return System(3, losses.cross_entropy, "dwm")
 
 
 def saw() -> System:
     """SAW, thesis (3.3): contours weigh more, the narrower the shape."""
-    return System(3, cross_entropy, "saw")
+    return System(3, losses.cross_entropy, "saw")
 
 
 def bwm() -> System:
     """BWM, thesis chapters 4 and 5: balanced classes."""
-    return System(3, cross_entropy, "balance")
+    return System(3, losses.cross_entropy, "balance")
 
 
 def w3() -> System:
     """W³, thesis (4.3): contours weigh more where cells are thin, far background almost nothing."""
-    return System(3, cross_entropy, "w3")
+    return System(3, losses.cross_entropy, "w3")
 
 
 def lsmax() -> System:
@@ -119,12 +115,12 @@ def lsmax() -> System:
 
     The background has no term of its own, but its pixels count as errors of the other two classes.
     """
-    return System(3, partial(lovasz_softmax, classes=(1, 2)))
+    return System(3, partial(losses.lovasz_softmax, classes=(1, 2)))
 
 
 def dsc() -> System:
     """DSC, thesis chapter 5: cross entropy plus soft Dice on three classes."""
-    return System(3, cross_entropy_and_dice)
+    return System(3, losses.cross_entropy_and_dice)
 
 
 def j3(lam: Lam = None) -> System:
@@ -132,7 +128,7 @@ def j3(lam: Lam = None) -> System:
 
     `lam` is λ for each pair of classes, by default 1/6: the mean over the pairs.
     """
-    return System(3, partial(cross_entropy_and_youden, lam=_number_or_tensor(lam)))
+    return System(3, partial(losses.cross_entropy_and_youden, lam=_number_or_tensor(lam)))
 
 
 def j4(lam: Lam = None) -> System:
@@ -140,7 +136,32 @@ def j4(lam: Lam = None) -> System:
 
     `lam` is λ for each pair of classes, by default 1/12: the mean over the pairs.
     """
-    return System(4, partial(cross_entropy_and_youden, lam=_number_or_tensor(lam)))
+    return System(4, partial(losses.cross_entropy_and_youden, lam=_number_or_tensor(lam)))
+
+
+def dice() -> System:
+    """Soft Dice alone, thesis (2.9), on three classes."""
+    return System(3, losses.dice)
+
+
+def dice_focal(*, gamma: float = 2.0, focal_weight: float = 1.0) -> System:
+    """Soft Dice plus `focal_weight` times the focal loss, on three classes."""
+    return System(3, partial(losses.dice_and_focal, gamma=gamma, focal_weight=focal_weight))
+
+
+def tversky(*, alpha: float = 0.3, beta: float = 0.7) -> System:
+    """Tversky, thesis (2.10), on three classes: α weighs false positives, β false negatives."""
+    return System(3, partial(losses.tversky, alpha=alpha, beta=beta))
+
+
+def focal_tversky(*, alpha: float = 0.3, beta: float = 0.7, gamma: float = 4 / 3) -> System:
+    """Tversky with a power of 1/γ for each class, on three classes."""
+    return System(3, partial(losses.focal_tversky, alpha=alpha, beta=beta, gamma=gamma))
+
+
+def youden(lam: Lam = None) -> System:
+    """Youden's J alone, thesis (5.2), on three classes."""
+    return System(3, partial(losses.youden, lam=_number_or_tensor(lam)))
 
 
 def _number_or_tensor(lam: Lam) -> float | Tensor | None:
@@ -149,21 +170,47 @@ def _number_or_tensor(lam: Lam) -> float | Tensor | None:
 
 BUILDERS: Mapping[SystemName, Callable[..., System]] = {
     cast(SystemName, build.__name__): build
-    for build in (unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3, ce4)
+    for build in (
+        *(unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3, ce4),
+        *(dice, dice_focal, tversky, focal_tversky, youden),
+    )
 }
 
 
-WITH_J: tuple[SystemName, ...] = ("j3", "j4")
+WITH_J: tuple[SystemName, ...] = ("j3", "j4", "youden")
 
 
-def system(name: SystemName, *, lam: Lam = None) -> System:
-    """Build a system by its name; `lam` is for `j3` and `j4`.
+def system(
+    name: SystemName, *, lam: Lam = None, options: Mapping[str, float] | None = None
+) -> System:
+    """Build a system by its name.
+
+    Parameters
+    ----------
+    name : system name
+    lam : float or (C, C) matrix, optional
+        For `WITH_J`; ignored by all others.
+    options : mapping, optional
+        Numbers of the loss by name, e.g. ``{"alpha": 0.5, "beta": 0.5}`` for `tversky`.
 
     Raises
     ------
     ValueError
-        There is no such system.
+        There is no such system, or it has no such option.
     """
     if name not in BUILDERS:
         raise ValueError(f"loss must be one of {', '.join(BUILDERS)}, not {name!r}")
-    return BUILDERS[name](lam) if name in WITH_J else BUILDERS[name]()
+    options = options or {}
+    known = options_of(name)
+    for option in options:
+        if option not in known:
+            choice = f"choose {' or '.join(known)}" if known else "it has none"
+            raise ValueError(f"loss {name} has no option {option!r}: {choice}")
+    return BUILDERS[name](lam) if name in WITH_J else BUILDERS[name](**options)
+
+
+def options_of(name: SystemName) -> tuple[str, ...]:
+    """Names of the numbers that a loss takes."""
+    return tuple(
+        option for option in inspect.signature(BUILDERS[name]).parameters if option != "lam"
+    )

@@ -130,6 +130,7 @@ class _Segmentation:
             crop=settings.crop_shape(self.info.architecture.ndim),
             augmentation=settings.augmentation,
             transform=transform,
+            sampling=settings.sampling,
             is_guided=self.info.architecture.guides,
         )
 

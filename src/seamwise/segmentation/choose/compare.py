@@ -40,7 +40,7 @@ METRICS = {
 }
 """Short names of the scores of a comparison."""
 
-_OWN_OF_A_RUN = ("loss", "seed", "lam", "weights")
+_OWN_OF_A_RUN = ("loss", "seed", "lam", "loss_options", "weights")
 
 LABELS_FOLDER = "labels"  # in the folder of a run: the cells of the test images
 
@@ -236,6 +236,11 @@ def _check(
         raise ValueError(
             f"weights {', '.join(settings.weights)} belong to one map: give them to its loss, "
             "e.g. as [loss.w3.weights]"
+        )
+    if settings.loss_options:
+        raise ValueError(
+            f"loss_options {', '.join(settings.loss_options)} belong to one loss: give them to "
+            "that loss, e.g. as [loss.tversky.loss_options]"
         )
     if settings.lam is not None:
         raise ValueError(

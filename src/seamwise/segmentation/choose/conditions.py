@@ -21,12 +21,16 @@ from seamwise.words import SystemName
 
 OWN_SETTINGS = (
     "lam",
+    "loss_options",
     "weights",
     "touching_radius",
     "gap_radius",
     "optimizer",
     "learning_rate",
     "weight_decay",
+    "momentum",
+    "betas",
+    "epsilon",
     "schedule",
     "warmup",
     "average",
@@ -106,11 +110,11 @@ def read_comparison(
                 f"[loss.{name}] in {path} is for a loss that is not compared: remove the table, "
                 f"or add the loss to {', '.join(names)}"
             )
-    for key in ("weights", "lam"):
+    for key in ("weights", "lam", "loss_options"):
         if key in content:
             raise ValueError(
                 f"{key} in {path} belongs to one loss: give it to that loss, "
-                f"e.g. as [loss.w3.weights] or [loss.j4] lam = 0.5"
+                "e.g. as [loss.w3.weights], [loss.j4] lam = 0.5 or [loss.tversky.loss_options]"
             )
     settings = make_settings(TrainSettings, content, options, source=f" in {path}")
     return {name: dict(own.get(name, {})) for name in names}, settings
@@ -121,7 +125,7 @@ def settings_of(
 ) -> TrainSettings:
     """Return the settings of one run: its loss, its seed and the loss's own settings.
 
-    λ and the options of the weight map have their defaults unless the loss has its own.
+    λ and the options of loss and weight map have their defaults unless the loss has its own.
     """
     own = own or {}
     source = f" of loss {run.loss}"
@@ -130,7 +134,7 @@ def settings_of(
             raise ValueError(
                 f"setting {name}{source} must be the same for all losses: set it for all of them"
             )
-    common = replace(settings, loss=run.loss, seed=run.seed, lam=None, weights={})
+    common = replace(settings, loss=run.loss, seed=run.seed, lam=None, loss_options={}, weights={})
     return change_settings(common, own, source=source)
 
 
@@ -167,6 +171,7 @@ def conditions_of(
         crop=settings.crop_shape(training[0].ndim),
         augmentation=replace(settings.augmentation, touching_contrast=0.0),
         transform=settings.transform(),
+        sampling=settings.sampling,
     )
     for step in sorted({0, settings.steps // 2, settings.steps - 1}):
         for index in range(settings.batch_size):
