@@ -139,9 +139,10 @@ reproduction: $(VENV)/.installed
 	done
 	$(BIN)/python reproduction/segmentation/fig33_35.py
 
-# docs/segmentation-thesis.md and its pictures, from the numbers that are kept
+# docs/segmentation-thesis.md with its pictures, docs/thesis.md and docs/thesis-parts.md, from the numbers that are kept
 reproduction-report: $(VENV)/.installed
 	$(BIN)/python reproduction/segmentation/report.py
+	$(BIN)/python reproduction/segmentation/summary.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

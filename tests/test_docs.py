@@ -74,6 +74,8 @@ MORE_PAGES = [
     "docs/method/seams.md",
     "docs/monai.md",  # their code: test_framework_pages.py
     "docs/smp.md",
+    "docs/thesis.md",
+    "docs/thesis-parts.md",
     *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("src/seamwise/**/*.md"))),
 ]
 LANGUAGES = {"bash", "python", "toml", "text"}

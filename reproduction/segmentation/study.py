@@ -319,7 +319,8 @@ class Study:
             for key in ("steps", "batch_size", "crop")
         ]
         results = self.results_of("conditions", data.name)
-        key = f"seed {run.seed}, images {images}, {sizes}, {processor()}"
+        width = f", width {variant.changes['width']}" if "width" in variant.changes else ""
+        key = f"seed {run.seed}, images {images}, {sizes}{width}, {processor()}"
         common = results.get(key, lambda: asdict(conditions), machine=self.machine)
         if conditions != Conditions(common["start"], common["crops"]):
             raise RuntimeError(

@@ -102,8 +102,8 @@ def focal_tversky(
 
         L = (1/|K|) Σ_{k ∈ K} (1 − T_k)^(1/γ),   T_k = TP_k / (TP_k + α·FP_k + β·FN_k)
 
-    With γ > 1 a class that is nearly right keeps a steep slope, so that training goes on with thin
-    classes. With γ = 1 this is `tversky`.
+    With γ > 1 a class that is nearly right keeps a steep slope, so that thin classes still improve.
+    With γ = 1 this is `tversky`.
 
     Parameters
     ----------

@@ -1,0 +1,221 @@
+"""Is the thesis wrong, or the network too small? The order of the losses against width and steps.
+
+python reproduction/segmentation/scaling.py ../shared/data [--sets dsb2018] [--quick]
+python reproduction/segmentation/scaling.py ../shared/data --estimate
+
+Losses of Table 6, W³ balanced by N / n, with arg max and watershed. What costs least comes first,
+so that a run which is stopped leaves whole curves. Run again, it resumes within a training and
+measures nothing twice. --estimate trains a few steps of each width, keeps nothing, and says how
+long the rest would take.
+"""
+
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import measures
+from seamwise.analysis import holm_corrected, markdown_table
+from seamwise.segmentation import train
+from study import Study, Variant, command
+from table6 import SYSTEMS
+from units import Units, per_data_set
+
+SETS = ("dsb2018", "usiigaci")
+NAMES = {loss: name for name, loss in SYSTEMS.items()}
+DECODERS = ("MAP", "WT")
+PAIRS = (("j4", "j3"), ("j3", "dsc"), ("dsc", "w3"), ("w3", "bwm"), ("j4", "ce3"), ("j3", "ce3"))
+TIMED = 4  # steps of an estimate, after a first one
+
+
+@dataclass(frozen=True, order=True)
+class Size:
+    """Width of a network and steps of its training."""
+
+    steps: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"width {self.width}, {self.steps} steps"
+
+    @property
+    def slug(self) -> str:
+        """Its name in keys and folders."""
+        return f"width{self.width}-steps{self.steps}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network of the study."""
+
+    size: Size
+    loss: str
+    seed: int
+
+    @property
+    def cost(self) -> int:
+        """About proportional to the time of its training."""
+        return self.size.steps * self.size.width**2
+
+    @property
+    def variant(self) -> Variant:
+        """What it has that the protocol's networks have not."""
+        steps = self.size.steps
+        changes: dict[str, Any] = {
+            "width": self.size.width,
+            "steps": steps,
+            "validate_every": steps,
+            "snapshot_every": max(steps // 6, 1),  # each with a checkpoint to resume from
+        }
+        if self.loss == "w3":
+            changes["weights"] = {"balance": "frequency"}
+        return Variant("scaling", self.size.slug, changes)
+
+
+def cells(described: Mapping[str, Any]) -> list[Cell]:
+    """List the networks that the protocol asks for, those that cost least first."""
+    found = [
+        Cell(Size(int(steps), width), loss, seed)
+        for steps, seeds in described["steps"].items()
+        for width in described["widths"]
+        for loss in described["losses"]
+        for seed in seeds
+    ]
+    longest = described["longest"]
+    found += [
+        Cell(Size(longest["steps"], longest["width"]), loss, seed)
+        for loss in longest["losses"]
+        for seed in longest["seeds"]
+    ]
+    return sorted(found, key=lambda cell: cell.cost)
+
+
+def key(size: Size, loss: str) -> str:
+    """Name of the measurements of a loss at a size."""
+    return f"{size.slug}/{loss}"
+
+
+def sizes(units: Units) -> list[Size]:
+    """List the sizes with measurements, by steps and width."""
+    found = (re.fullmatch(r"width(\d+)-steps(\d+)/.*", name) for name in units.content)
+    return sorted({Size(int(match[2]), int(match[1])) for match in found if match})
+
+
+def table(units: Units) -> str:
+    """Write PQ of each loss at each size, by arg max and by watershed."""
+    lines = []
+    for size, (name, loss) in product(sizes(units), SYSTEMS.items()):
+        if units.of(key(size, loss)):
+            quality = [units.cell(key(size, loss), rule, metric="PQ") for rule in DECODERS]
+            lines.append([f"{name}, {size}", *quality])
+    return markdown_table(["", *(f"PQ, {rule}" for rule in DECODERS)], lines)
+
+
+def verdicts(units: Units) -> str:
+    """Write a line for each order of two losses by arg max, and a column for each size.
+
+    p is corrected for the claims of a column.
+    """
+    columns = [[f"{NAMES[a]} > {NAMES[b]}" for a, b in PAIRS]]
+    for size in sizes(units):
+        claims = [units.above("", (key(size, a), "MAP"), (key(size, b), "MAP")) for a, b in PAIRS]
+        columns.append([claim.verdict for claim in holm_corrected(claims)])
+    lines = zip(*columns, strict=True)
+    return markdown_table(["by arg max", *map(str, sizes(units))], lines)
+
+
+def draw(units: Units, path: Path) -> None:
+    """Draw PQ over the steps, a panel for each decoder and width, with the spread over seeds."""
+    measured = sizes(units)
+    widths = sorted({size.width for size in measured})
+    figure = Figure(figsize=(4 * len(widths), 6.4), layout="constrained")
+    panels = figure.subplots(2, len(widths), squeeze=False, sharey=True)
+    for column, width in enumerate(widths):
+        for panel, rule in zip(panels[:, column], DECODERS, strict=True):
+            for name, loss in SYSTEMS.items():
+                of_width = [s for s in measured if s.width == width and units.of(key(s, loss))]
+                quality = [units.means(key(s, loss), rule, metric="PQ") for s in of_width]
+                panel.errorbar(
+                    [size.steps for size in of_width],
+                    [np.mean(values) for values in quality],
+                    [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in quality],
+                    fmt="o-", capsize=3, label=name,
+                )  # fmt: skip
+            panel.set(title=f"width {width}, {rule}", xlabel="step", ylabel="PQ", xscale="log")
+    panels[0, 0].legend(fontsize="small", ncols=2)
+    figure.savefig(path, dpi=90)
+
+
+def section(results: Path, pictures: Path) -> str:
+    """Write the part of the report."""
+
+    def part(name: str, units: Units) -> Iterable[str]:
+        draw(units, pictures / f"scaling-{name}.png")
+        return (
+            table(units),
+            f"![PQ against width and steps](images/scaling-{name}.png)",
+            verdicts(units),
+        )
+
+    return per_data_set(results, "scaling", SETS, part)
+
+
+def seconds_of_step(study: Study, name: str, cell: Cell) -> float:
+    """Processor time of a step, the mean of a few after the first, in seconds."""
+    data = study.data_set(name)
+    changes = {**cell.variant.changes, "steps": TIMED + 2, "validate_every": TIMED + 2}
+    settings = replace(data.settings, loss=cell.loss, **{**changes, "snapshot_every": 0})
+    ends: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            data.training, data.validation[:1], settings,
+            output=Path(folder), device=study.device,
+            report=lambda progress: ends.append(time.process_time()),
+        )  # fmt: skip
+    return (ends[TIMED] - ends[0]) / TIMED
+
+
+def missing(study: Study, name: str, planned: Iterable[Cell]) -> list[Cell]:
+    """List the networks that are not measured on a data set yet."""
+    measured = study.results_of("scaling", name).units
+    return [cell for cell in planned if f"{key(cell.size, cell.loss)}/{cell.seed}" not in measured]
+
+
+def estimate(study: Study, names: Iterable[str], left: Mapping[str, list[Cell]]) -> None:
+    """Print the processor time that the trainings would take, without decoding and scoring."""
+    total = 0.0
+    for name in names:
+        for width in sorted({cell.size.width for cell in left[name]}):
+            those = [cell for cell in left[name] if cell.size.width == width]
+            per_step = seconds_of_step(study, name, those[0])
+            hours = per_step * sum(cell.size.steps for cell in those) / 3600
+            total += hours
+            print(f"{name}, width {width}: {per_step:.2f} s a step, {hours:.1f} hours", flush=True)
+    print(f"together {total:.1f} hours of processor time on {study.machine}")
+
+
+def main() -> None:
+    """Measure what is missing, or estimate how long that takes."""
+    study, arguments = Study.from_command(
+        __doc__, sets=SETS, flags={"--estimate": "train nothing: say how long it would take"}
+    )
+    planned = cells(study.protocol["scaling"])
+    left = {name: missing(study, name, planned) for name in arguments.sets}
+    if arguments.estimate:
+        estimate(study, arguments.sets, left)
+        return
+    for cell in planned:
+        for name in arguments.sets:
+            if cell in left[name]:
+                measures.instances(study, name, cell.loss, cell.seed, cell.variant)
+
+
+if __name__ == "__main__":
+    command(main)

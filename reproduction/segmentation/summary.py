@@ -1,0 +1,112 @@
+"""Render the pages of all claims and parts: docs/thesis.md and thesis-parts.md.
+
+python reproduction/segmentation/summary.py [-o docs]
+
+summary.md and parts.md hold the words. What stands in braces is replaced by kept numbers:
+
+    {claim table6 dsb2018: J4 > J3 by arg max}     verdict and numbers, as the table judges it
+    {score instances dsb2018 j4 MAP PQ}            mean over images and seeds, ± their spread
+    {touching dsb2018 j4 MAP}                      share of the touching cells that are found
+    {times}                                        the table of recipes/thesis/seconds.json
+"""
+
+import argparse
+import importlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seamwise.analysis import Claim, holm_corrected, markdown_table, spread_text
+from seamwise.io import atomic_path, read_json
+from study import HERE, command
+from units import Units
+
+ROOT = HERE.parents[1]
+RESULTS = HERE / "results"
+SECONDS = ROOT / "recipes" / "thesis" / "seconds.json"
+WORDS = {"thesis.md": HERE / "summary.md", "thesis-parts.md": HERE / "parts.md"}
+KINDS = {"table6": "instances", "table4_5": "instances", "table2_3": "contours"}
+
+
+def claim(table: str, name: str, text: str, results: Path) -> Claim:
+    """Return a claim of a table, corrected for the list that it stands in."""
+    script = importlib.import_module(table)
+    if table == "table7":
+        families = script.claims(results)
+    elif table == "variants":
+        content: dict[str, Any] = {}
+        for kind in ("instances", "variants"):
+            content |= Units.read(results, kind, name).content
+        families = [script.claims(Units(content))]
+    else:
+        families = script.claims(Units.read(results, KINDS[table], name))
+        families = [families] if isinstance(families, list) else families
+    judged = {each.text: each for family in families for each in holm_corrected(family)}
+    if text not in judged:
+        raise ValueError(f"{table} on {name} has no claim {text!r}: it has {', '.join(judged)}")
+    return judged[text]
+
+
+def render(words: str, results: Path, seconds: Path) -> str:
+    """Put verdicts and numbers where the words ask for them."""
+
+    def filled(match: re.Match[str]) -> str:
+        kind, _, rest = match[1].partition(" ")
+        if kind == "claim":
+            place, _, text = rest.partition(": ")
+            found = claim(*place.split(), text, results)
+            return f"**{found.verdict}** ({found.numbers})"
+        if kind == "score":
+            measured, name, loss, rule, metric = rest.split()
+            return Units.read(results, measured, name).cell(loss, rule, metric=metric)
+        if kind == "touching":
+            name, loss, rule = rest.split()
+            share_found = importlib.import_module("table6").share_found
+            units = Units.read(results, "touching", name).of(loss)
+            return spread_text([share_found(unit, rule) for unit in units], 2)
+        if kind == "times":
+            return times(read_json(seconds)["files"]) if seconds.exists() else "*Not measured yet.*"
+        raise ValueError(f"{match[0]} in the words is unknown: see the head of summary.py")
+
+    return re.sub(r"\{([^{}\n]+)\}", filled, words)
+
+
+def times(files: Mapping[str, Mapping[str, float]]) -> str:
+    """Write seconds for a step and what the whole training would take."""
+    lines = [
+        [f"`{name}`", f"{entry['steps']:,}", f"{entry['seconds']:.2f}", days(entry)]
+        for name, entry in files.items()
+    ]
+    head = ["", "steps", "seconds for a step", "whole training", "on a GPU"]
+    return markdown_table(head, [[*line, "not measured"] for line in lines])
+
+
+def days(entry: Mapping[str, float]) -> str:
+    """Write the time of all steps: in hours below two days, in years from two on."""
+    hours = entry["seconds"] * entry["steps"] / 3600
+    if hours < 48:
+        return f"{hours:.0f} hours"
+    return f"{hours / 24:,.0f} days" if hours < 2 * 24 * 365 else f"{hours / 24 / 365:.0f} years"
+
+
+def pages(results: Path = RESULTS, seconds: Path = SECONDS) -> Iterable[tuple[str, str]]:
+    """Return each page with its name."""
+    for name, path in WORDS.items():
+        yield name, render(path.read_text(encoding="utf-8"), results, seconds)
+
+
+def main() -> None:
+    """Write the pages."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs")
+    output = parser.parse_args().output
+    for name, text in pages():
+        with atomic_path(output / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    command(main)

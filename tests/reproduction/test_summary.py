@@ -1,0 +1,122 @@
+"""The pages of all claims and of all parts: numbers from the kept results, a row for everything."""
+
+import re
+
+import numpy as np
+import pytest
+
+
+def test_the_pages_hold_what_the_stored_numbers_say(scripts):
+    """Or `make reproduction-report` was not run."""
+    docs = scripts.summary.ROOT / "docs"
+    for name, text in scripts.summary.pages():
+        assert (docs / name).read_text(encoding="utf-8") == text
+
+
+def test_words_stand_for_verdicts_and_numbers(scripts):
+    summary = scripts.summary
+
+    def filled(words):
+        return summary.render(words, summary.RESULTS, summary.SECONDS)
+
+    words = "a {score instances dsb2018 j4 MAP PQ} b {touching dsb2018 j4 MAP} c"
+    assert filled(words) == "a 0.749 ± 0.004 b 0.63 ± 0.03 c"
+    order = filled("{claim table6 dsb2018: J4 > J3 by arg max}")
+    assert order == "**holds** (PQ 0.749 against 0.722, higher in 3 of 3 seeds)"
+    of_variant = filled("{claim variants usiigaci: W³ with N / n > BWM by arg max}")
+    assert of_variant == "**does not hold** (PQ 0.190 against 0.245)"
+    contours = filled("{claim table2_3 usiigaci: SAW > DWM, cells}")
+    assert contours.startswith("**no significant difference** (RQ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("{claim table6 dsb2018: J5 > J4}", "table6 on dsb2018 has no claim 'J5 > J4': it has J4"),
+        ("{score x}", "not enough values"),
+        ("{number 3}", "{number 3} in the words is unknown: see the head of summary.py"),
+    ],
+)
+def test_words_that_stand_for_nothing_are_named(scripts, words, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        scripts.summary.render(words, scripts.summary.RESULTS, scripts.summary.SECONDS)
+
+
+def numbers_of(rows, kind):
+    """Which tables or figures the first cells of the rows name, such as "Figures 10 to 13"."""
+    numbers = []
+    for name in (row[0] for row in rows if row[0].startswith(kind)):
+        ends = [int(number) for number in re.findall(r"\d+", name)]
+        numbers += range(ends[0], ends[-1] + 1) if " to " in name else ends
+    return numbers
+
+
+def test_every_part_table_and_figure_has_a_row_with_a_state(scripts):
+    text = dict(scripts.summary.pages())["thesis-parts.md"]
+    parts, figures = text.split("## Tables and figures")
+    rows = {
+        name: [
+            [cell.strip() for cell in line.split("|")[1:-1]]
+            for line in section.split("## Settings")[0].splitlines()
+            if re.match(r"\| (?!part|\|)", line) and not line.startswith("| | state")
+        ]
+        for name, section in (("parts", parts), ("figures", figures))
+    }
+    assert len(rows["parts"]) == 28
+    assert numbers_of(rows["figures"], "Table") == list(range(1, 11))
+    assert numbers_of(rows["figures"], "Figure") == list(range(1, 56))
+    for row in (*rows["parts"], *rows["figures"]):
+        state, reason = row[-2:]
+        assert state in ("✓", "~", "—")
+        assert reason
+
+
+def test_the_time_of_a_whole_training_is_written_in_units_that_are_read_at_once(scripts):
+    days = scripts.summary.days
+    assert days({"seconds": 1.8, "steps": 10_000}) == "5 hours"
+    assert days({"seconds": 20.0, "steps": 28_000}) == "6 days"
+    assert days({"seconds": 40.0, "steps": 39_429_000}) == "50 years"
+
+
+def test_other_pages_quote_the_stored_numbers(scripts):
+    """README.md, and docs/which-loss.md where it names our study."""
+    root, results = scripts.summary.ROOT, scripts.summary.RESULTS
+
+    def quality(kind, name, loss, rule):
+        units = scripts.units.Units.read(results, kind, name)
+        return float(np.mean(units.means(loss, rule, metric="PQ")))
+
+    def touching(loss, rule):
+        units = scripts.units.Units.read(results, "touching", "dsb2018").of(loss)
+        share = np.mean([scripts.table6.share_found(unit, rule) for unit in units])
+        return f"{100 * share:.0f} %"
+
+    def lost(loss):
+        return quality("weak", "dsb2018", f"clean/{loss}", "MAP") - quality(
+            "weak", "dsb2018", f"drop 50 %/{loss}", "MAP"
+        )
+
+    crowded = {
+        loss: quality("instances", "usiigaci", loss, rule)
+        for loss, rule in (("j4", "MAP+gap"), ("ce3", "MAP"), ("dsc", "MAP"))
+    }
+    alone = [
+        f"{quality('instances', 'dsb2018', loss, rule):.3f}"
+        for loss, rule in (("dsc", "MAP"), ("j4", "MAP+gap"))
+    ]
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    for text in (
+        f"finds {touching('j4', 'MAP+gap')} of the touching nuclei, `dsc` {touching('dsc', 'MAP')}",
+        f"plain cross entropy (`ce3`) {touching('ce3', 'MAP')}",
+        f"The weight map W³ finds {touching('w3', 'MAP')}",
+        f"is far ahead: {crowded['j4']:.2f} against {crowded['ce3']:.2f} (`ce3`)",
+        f"(`ce3`) and {crowded['dsc']:.2f} (`dsc`)",
+        f"a little better: {alone[0]} against {alone[1]}",
+        f"`j4` lost {lost('j4'):.2f} of its PQ, cross entropy {lost('ce3'):.1f}",
+        f"{quality('variants', 'dsb2018', 'frequency/w3', 'MAP'):.2f} instead of "
+        f"{quality('instances', 'dsb2018', 'w3', 'MAP'):.2f}",
+    ):
+        assert text in readme
+    which_loss = (root / "docs" / "which-loss.md").read_text(encoding="utf-8")
+    assert f"its PQ fell by {lost('j4'):.2f}" in which_loss
+    assert f"({alone[0]} against {alone[1]})" in which_loss
