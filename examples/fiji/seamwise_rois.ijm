@@ -1,4 +1,5 @@
 // Measure the cells that seamwise found, for a folder of images. NOT RUN IN FIJI.
+// It ran in ImageJ 1.53t, with values in place of the lines that begin with #@.
 // Before, in a terminal:  seamwise segment IMAGES -o LABELS
 //                         seamwise export-labels LABELS -o ROIS
 // For each image NAME.* it opens ROIS/NAME_rois.zip, and writes RESULTS/NAME_rois.csv.

@@ -1,4 +1,5 @@
 // Find the cells of the image that is open, with seamwise, and open their ROIs. NOT RUN IN FIJI.
+// It ran in ImageJ 1.53t, with values in place of the lines that begin with #@.
 // Where seamwise is: what `which seamwise` prints in a terminal, on Windows `where seamwise`.
 
 #@ String (label = "seamwise", value = "/home/me/seamwise/.venv/bin/seamwise") program
