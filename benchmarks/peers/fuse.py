@@ -184,7 +184,7 @@ def main() -> None:
         "peer",
         "seconds",
         "processor seconds",
-        "of these a MP and frame",
+        "processor s/MP and frame",
     )
     print(f"| {' | '.join(columns)} | peak, GB | PSNR, dB |\n|{'---|' * 8}", flush=True)
     for size, count in sorted(itertools.product(sizes, counts), key=math.prod):

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
     "src/seamwise/fusion/classical/cnn.md": "models/cnn.md",
     **{
         f"benchmarks/{path.name}": f"benchmarks/{path.name}"

@@ -78,7 +78,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2, help="that are timed")
     steps = parser.parse_args().steps
     numbers = str(choose_precision(choose_device("cpu"))).removeprefix("torch.")
-    machine = f"cpu, {torch.get_num_threads()} threads, {numbers}, torch {torch.__version__}"
+    threads = torch.get_num_threads()
+    plural = "s" if threads > 1 else ""
+    machine = f"cpu, {threads} thread{plural}, {numbers}, torch {torch.__version__}"
     content = read_json(OUTPUT) if OUTPUT.exists() else {}
     files = content.get("files", {})
     for path in sorted(HERE.glob("*.toml")):

@@ -2,7 +2,9 @@
 
 python reproduction/segmentation/report.py [--results reproduction/segmentation/results] [-o docs]
 
-report.md holds the words; {name} in it stands for the section of name.py.
+report.md holds the words; {name} in it stands for the section of name.py. Verdicts and scores in
+its sentences, {claim …}, {score …} and {touching …} as in summary.py, are those of the kept
+results, also on a page of other results.
 """
 
 import argparse
@@ -10,6 +12,7 @@ import importlib
 import re
 from pathlib import Path
 
+import summary
 from seamwise.io import atomic_path, read_json
 from study import HERE, PROTOCOL, command, difference_of, merge, provenance, read_protocol
 
@@ -70,7 +73,11 @@ def render(words: str, results: Path, pictures: Path) -> str:
             or "*Not measured yet.*"
         )
 
-    text = re.sub(r"^\{(\w+)\}$", section, words, flags=re.MULTILINE)
+    def quoted(match: re.Match[str]) -> str:
+        return summary.render(match[0], summary.RESULTS, summary.SECONDS)
+
+    text = re.sub(r"\{(claim|score|touching) [^{}\n]+\}", quoted, words)
+    text = re.sub(r"^\{(\w+)\}$", section, text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 

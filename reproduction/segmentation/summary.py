@@ -26,6 +26,8 @@ ROOT = HERE.parents[1]
 RESULTS = HERE / "results"
 SECONDS = ROOT / "recipes" / "thesis" / "seconds.json"
 WORDS = {"thesis.md": HERE / "summary.md", "thesis-parts.md": HERE / "parts.md"}
+SCORE = ("data", "set", "loss", "decoder", "metric")
+TOUCHING = ("set", "loss", "decoder")
 KINDS = {"table6": "instances", "table4_5": "instances", "table2_3": "contours"}
 
 
@@ -58,10 +60,10 @@ def render(words: str, results: Path, seconds: Path) -> str:
             found = claim(*place.split(), text, results)
             return f"**{found.verdict}** ({found.numbers})"
         if kind == "score":
-            measured, name, loss, rule, metric = rest.split()
+            measured, name, loss, rule, metric = split(match[0], rest, SCORE)
             return Units.read(results, measured, name).cell(loss, rule, metric=metric)
         if kind == "touching":
-            name, loss, rule = rest.split()
+            name, loss, rule = split(match[0], rest, TOUCHING)
             share_found = importlib.import_module("table6").share_found
             units = Units.read(results, "touching", name).of(loss)
             return spread_text([share_found(unit, rule) for unit in units], 2)
@@ -70,6 +72,16 @@ def render(words: str, results: Path, seconds: Path) -> str:
         raise ValueError(f"{match[0]} in the words is unknown: see the head of summary.py")
 
     return re.sub(r"\{([^{}\n]+)\}", filled, words)
+
+
+def split(brace: str, rest: str, names: tuple[str, ...]) -> list[str]:
+    """Split what a brace holds, or say what it should hold."""
+    parts = rest.split()
+    if len(parts) != len(names):
+        kind = brace[1:].partition(" ")[0]
+        listed = f"{', '.join(names[:-1])} and {names[-1]}"
+        raise ValueError(f"{brace} in the words: {kind} takes {listed}")
+    return parts
 
 
 def times(files: Mapping[str, Mapping[str, float]]) -> str:

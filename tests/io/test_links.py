@@ -42,11 +42,15 @@ def test_a_link_to_itself_is_a_missing_file(tmp_path, loop):
         plan([loop, loop], tmp_path / "x.png")
 
 
-def test_a_link_to_itself_as_output_ends_in_an_error_of_the_disk(tmp_path, loop, images):
+def test_a_link_to_itself_as_output_ends_in_an_error_of_the_disk(loop, images):
     with pytest.raises(OSError, match=r"loop\.tif"):
         list(segment_files(images, loop))
     with pytest.raises(OSError, match=r"loop\.tif"):
         list(fuse_files([images[0].parent], loop / "x", FuseOptions(model="dct", align=False)))
+
+
+def test_a_table_replaces_a_link_to_itself(tmp_path, images):
     (table := tmp_path / "loop.csv").symlink_to("loop.csv")
     list(measure_files(pair_images(images[0], images[0]), table))
     assert not table.is_symlink()
+    assert "area" in table.read_text()

@@ -801,10 +801,20 @@ def test_a_comparison_has_one_verdict_on_the_page(page):
     verdicts = {}
     for line in page.splitlines():
         match = re.match(r"\| .* \| \*\*(.*)\*\* \| (PQ [\d.]+ against [^;|]*?)[ ;|]", line)
-        if match and not match[2].endswith("PQ 0.000 against 0.000"):
-            verdicts.setdefault(match[2], set()).add(match[1])
+        in_sentences = re.findall(r"\*\*([\w ]+)\*\* \((PQ [\d.]+ against [\d.]+,?)", line)
+        for verdict, numbers in [match.groups()] if match else in_sentences:
+            if numbers != "PQ 0.000 against 0.000":
+                verdicts.setdefault(numbers, set()).add(verdict)
     assert len(verdicts) > 60
     assert {numbers: found for numbers, found in verdicts.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("page", ["report.md", "summary.md"])
+def test_the_verdict_of_a_comparison_comes_from_its_claim_also_in_sentences(scripts, page):
+    words = (scripts.study.HERE / page).read_text(encoding="utf-8")
+    verdict = r"(?:\*\*|hold\b|not hold\b|significant)"
+    by_hand = re.findall(rf"[A-Z][\w³]* > [A-Z][\w³]*[^|.:{{]*?{verdict}", words)
+    assert by_hand == []
 
 
 # --- the scaling study

@@ -33,7 +33,8 @@ def test_words_stand_for_verdicts_and_numbers(scripts):
     ("words", "message"),
     [
         ("{claim table6 dsb2018: J5 > J4}", "table6 on dsb2018 has no claim 'J5 > J4': it has J4"),
-        ("{score x}", "not enough values"),
+        ("{score x}", "{score x} in the words: score takes data, set, loss, decoder and metric"),
+        ("{touching x}", "{touching x} in the words: touching takes set, loss and decoder"),
         ("{number 3}", "{number 3} in the words is unknown: see the head of summary.py"),
     ],
 )
