@@ -87,6 +87,19 @@ def test_data_names_the_folder_that_commands_read(monkeypatch, tmp_path):
     assert script.missing(["python", "x.py", str(folder)]) == ""
 
 
+def test_a_window_needs_a_screen_and_its_interpreter(monkeypatch, tmp_path):
+    script = load(monkeypatch)
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    command = next(one for one in script.COMMANDS if one.startswith("xvfb-run"))
+    monkeypatch.setattr(script.shutil, "which", lambda name: None)
+    assert script.missing(command.split()) == "xvfb-run"
+    monkeypatch.setattr(script.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert script.missing(command.split()) == ".napari/bin/python"
+    (tmp_path / ".napari" / "bin").mkdir(parents=True)
+    (tmp_path / ".napari" / "bin" / "python").touch()
+    assert script.missing(command.split()) == ""
+
+
 def test_make_hands_its_data_to_the_commands():
     recipe = (SCRIPT.parent.parent / "Makefile").read_text()
     assert 'DATA="$(DATA)" $(BIN)/python .ci/nightly' in recipe

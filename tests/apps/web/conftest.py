@@ -76,7 +76,7 @@ def wait(client):
     """Wait until a work ends."""
 
     def until_end(job):
-        for _ in range(600):
+        for _ in range(2400):
             description = client.get(f"api/jobs/{job}").json()
             if description["state"] not in ("waiting", "running"):
                 return description

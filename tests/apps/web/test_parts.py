@@ -1,11 +1,13 @@
 """The queue, the history, offers and the folder, each by itself."""
 
+import io
 import logging
 from threading import Event
 from time import sleep
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from seamwise.engine import Lane
 from seamwise.io import shipped_models
@@ -14,6 +16,7 @@ from seamwise_web.folder import open_folder
 from seamwise_web.history import History, change_between
 from seamwise_web.jobs import Jobs
 from seamwise_web.offers import model_offers
+from seamwise_web.shown import shown_jpeg
 
 
 @pytest.fixture
@@ -214,3 +217,8 @@ def test_errors_that_nobody_expected_are_logged_and_told_in_words(caplog):
     assert (status, "fault of seamwise" in words) == (500, True)
     assert "KeyError" in caplog.text
     assert "memory" in explain(MemoryError())[1]
+
+
+def test_floats_beyond_their_range_are_black_or_white():
+    picture = Image.open(io.BytesIO(shown_jpeg(np.repeat(np.float32([[-0.5, 1.5]]), 16, 1))))
+    assert np.asarray(picture)[0, [0, -1]].tolist() == [0, 255]

@@ -39,6 +39,18 @@ def test_a_stroke_from_outside_reaches_in():
     assert (box[1].start, weight[:, 0].max()) == (0, 1)
 
 
+@pytest.mark.parametrize("end", [(210, 110), (1010, 510), (900_010, 450_010)])
+def test_a_line_that_leaves_the_picture_keeps_its_slope(end):
+    """It runs along y = 10 + (x − 10) / 2 wherever it ends."""
+    (rows, columns), weight = Stroke(((10, 10), end), 2).weight((30, 100))
+    painted = np.zeros((30, 100), np.float32)
+    painted[rows, columns] = weight
+    y, x = np.nonzero(painted > 0.5)
+    distance = np.abs((y + 0.5 - 10) - (x + 0.5 - 10) / 2) / np.sqrt(1.25)
+    assert distance.max() < 2.5
+    assert (x.max(), y.max()) == (52, 29)  # the line leaves at (50, 30)
+
+
 @pytest.fixture(params=["uint8", "uint16"])
 def pictures(request):
     rng = np.random.default_rng(0)

@@ -1,6 +1,8 @@
 """A model is trained on corrected cells: progress, cancel, resume, and what is refused."""
 
+import shutil
 import tempfile
+import time
 from threading import Event
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from seamwise.io import describe_model
 from seamwise_web import training as training_module
+from seamwise_web.offers import Shelf
 from support.web_page import drawn, error_of, leftovers
 
 
@@ -61,17 +64,16 @@ def test_a_run_is_cancelled_and_goes_on(client, wait, cells, training, monkeypat
     monkeypatch.setattr(training_module.Job, "begin", slow)
     job = train(client, training, steps=3).json()["job"]
     assert has_begun.wait(60)
-    assert "being trained" in error_of(train(client, training), 409)
-    assert "being trained" in error_of(add(client, training, cells), 409)
-    client.delete(f"api/jobs/{job}")
+    for is_stopped in (False, True):  # until its step ends, a stopped run is at work, too
+        assert "being trained" in error_of(train(client, training), 409)
+        assert "being trained" in error_of(add(client, training, cells), 409)
+        client.delete(f"api/jobs/{job}")
+        state = client.get(f"api/trainings/{training}").json()
+        assert (state["is_busy"], state["is_stopping"]) == (True, True), is_stopped
+        assert not state["can_resume"]
     gate.set()
     assert wait(job)["state"] == "cancelled"
-    wait(
-        client.post(
-            f"api/pictures/{cells}/segment", json={"model": "nuclei-2d", "channel": 0}
-        ).json()["job"]
-    )  # the queue is free again: the checkpoint is written
-    state = client.get(f"api/trainings/{training}").json()
+    state = rested(client, training)
     assert state["can_resume"]
     assert state["model"] is None
     done = len(state["loss"])
@@ -80,6 +82,74 @@ def test_a_run_is_cancelled_and_goes_on(client, wait, cells, training, monkeypat
     steps = [step for step, _ in client.get(f"api/trainings/{training}").json()["loss"]]
     assert steps == [1, 2, 3]
     assert done < 3
+
+
+def rested(client, training):
+    """What is told of a training once its run has ended."""
+    for _ in range(2400):
+        state = client.get(f"api/trainings/{training}").json()
+        if not state["is_busy"]:
+            return state
+        time.sleep(0.05)
+    raise TimeoutError(state)
+
+
+def test_what_was_not_stopped_cannot_be_resumed(client, cells, training):
+    add(client, training, cells)
+    assert "no run to resume" in error_of(train(client, training, resume=True), 409)
+
+
+@pytest.fixture
+def trained(client, wait, cells, training, monkeypatch):
+    """The name of a model that is not saved; the run is a copy of the model it begins with."""
+
+    def copy(images, validation, settings, *, output, **options):
+        return shutil.copy(settings.start, output / "model.safetensors")
+
+    monkeypatch.setattr("seamwise.segmentation.train", copy)
+    add(client, training, cells)
+    assert wait(train(client, training).json()["job"])["state"] == "done"
+    return client.get(f"api/trainings/{training}").json()["model"]["name"]
+
+
+def test_an_unsaved_model_is_not_closed_for_another_training(client, training, trained):
+    others = [client.post("api/trainings").json()["training"] for _ in range(3)]
+    assert client.get(f"api/trainings/{training}").status_code == 200
+    error_of(client.get(f"api/trainings/{others[1]}"), 404)
+    assert client.get(f"api/trainings/{training}/model.safetensors").status_code == 200
+    for _ in range(2):  # it is saved now
+        others.append(client.post("api/trainings").json()["training"])
+    error_of(client.get(f"api/trainings/{training}"), 404)
+    for key in others:
+        client.delete(f"api/trainings/{key}")
+
+
+def test_too_many_unsaved_models(client, training, monkeypatch):
+    monkeypatch.setattr(training_module.Training, "may_be_closed", False)
+    other = client.post("api/trainings").json()["training"]
+    assert "save their models" in error_of(client.post("api/trainings"), 409)
+    client.delete(f"api/trainings/{other}")
+
+
+def test_a_closed_training_takes_its_models_away(client, wait, cells, training, trained):
+    wanted = {"model": trained, "channel": 0}
+    job = client.post(f"api/pictures/{cells}/segment", json=wanted).json()["job"]
+    assert wait(job)["state"] == "done"
+    client.delete(f"api/trainings/{training}")
+    words = error_of(client.post(f"api/pictures/{cells}/segment", json=wanted), 400)
+    assert f"no model {trained!r}" in words
+
+
+def test_models_are_numbered(client, wait, training, trained):
+    assert wait(train(client, training).json()["job"])["state"] == "done"
+    second = client.get(f"api/trainings/{training}").json()["model"]["name"]
+    first, number = trained.split()
+    assert (first, second) == ("corrected", f"corrected {int(number) + 1}")
+
+
+def test_a_model_that_was_closed_meanwhile_is_told():
+    with pytest.raises(ValueError, match="corrected 1 was closed"):
+        Shelf({}).load("corrected 1")
 
 
 def test_an_image_of_the_same_name_replaces_the_one_before(client, cells, training):

@@ -29,12 +29,15 @@ class Job:
         How much of the stage is done, 0 to 1; None if that is not known.
     error : str
         Why it failed; else empty.
+    is_at_work : bool
+        Whether its thread has not returned. One that was cancelled ends its step first.
     """
 
     def __init__(self) -> None:
         self.key = secrets.token_urlsafe(9)
         self.state, self.stage, self.error = "waiting", "waiting", ""
         self.share: float | None = None
+        self.is_at_work = False
         self._lock = Lock()
 
     @property
@@ -65,7 +68,7 @@ class Job:
         with self._lock:
             self.begin("done")
             keep()
-            self.state = "done"
+            self.state, self.is_at_work = "done", False
 
     def cancel(self) -> None:
         """Stop the work at its next step. Nothing of it is kept."""
@@ -78,16 +81,18 @@ class Job:
         with self._lock:
             if self.state == "cancelled":
                 return
-            self.state = "running"
+            self.state, self.is_at_work = "running", True
+        words = ""
         try:
             work(self)
         except JobCancelledError:
-            return
+            pass
         except Exception as error:
             words = explain(error)[1]
-            with self._lock:
-                if self.state == "running":  # a work that was cancelled stays so
-                    self.state, self.error = "failed", words
+        with self._lock:
+            if words and self.state == "running":  # a job that was cancelled stays so
+                self.state, self.error = "failed", words
+            self.is_at_work = False
 
     def description(self, ahead: int) -> dict[str, Any]:
         """Return what the page shows; `ahead` is the number of jobs before this one."""

@@ -1,7 +1,8 @@
 """The models that the page offers: `model_offers`, and `Shelf` for those that are loaded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,19 +61,53 @@ def model_offers(files: Iterable[Path]) -> dict[str, Offer]:
 
 
 class Shelf:
-    """Models that are loaded when they are first used; for one thread."""
+    """Models that are loaded when they are first used; one thread loads.
 
-    def __init__(self, offers: Mapping[str, Offer]) -> None:
+    Parameters
+    ----------
+    offers : dict of str to Offer
+        `add` and `remove` change it.
+    """
+
+    def __init__(self, offers: dict[str, Offer]) -> None:
         self._offers = offers
         self._models: dict[str, Model] = {}
+        self._numbers = count(1)
+
+    def find(self, name: str) -> Offer | None:
+        """Return the offer of this name, if there is one."""
+        return self._offers.get(name)
 
     def load(self, name: str) -> "Model":
-        """Return a model of the offers."""
+        """Return a model of the offers.
+
+        Raises
+        ------
+        ValueError
+            It was removed.
+        """
         from seamwise.segmentation import load
 
+        offer = self.find(name)
+        if offer is None:
+            raise ValueError(f"the model {name} was closed with its training: choose another")
         if name not in self._models:
-            self._models[name] = load(self._offers[name].path)
+            self._models[name] = load(offer.path)
         return self._models[name]
+
+    def new_name(self, word: str) -> str:
+        """Return a name that no model ever had here: a word and a number."""
+        names = (f"{word} {number}" for number in self._numbers)
+        return next(name for name in names if name not in self._offers)
+
+    def add(self, offer: Offer) -> None:
+        """Offer a model, too."""
+        self._offers[offer.name] = offer
+
+    def remove(self, offer: Offer) -> None:
+        """Offer a model no more, and free its memory."""
+        self._offers.pop(offer.name, None)
+        self._models.pop(offer.name, None)
 
 
 def _fits(info: Any) -> bool:

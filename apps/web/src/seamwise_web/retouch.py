@@ -49,10 +49,10 @@ class Stroke:
         """
         height, width = shape
         x, y = np.array(self.points).T
-        # what is far outside touches nothing
-        x, y = x.clip(-self.radius, width + self.radius), y.clip(-self.radius, height + self.radius)
-        left, top = (math.floor(ends.min() - self.radius) for ends in (x, y))
-        right, bottom = (math.ceil(ends.max() + self.radius) for ends in (x, y))
+        # what is far outside touches nothing: OpenCV cuts the line there
+        near = x.clip(-self.radius, width + self.radius), y.clip(-self.radius, height + self.radius)
+        left, top = (math.floor(ends.min() - self.radius) for ends in near)
+        right, bottom = (math.ceil(ends.max() + self.radius) for ends in near)
         is_off = np.full((bottom - top, right - left), 255, np.uint8)
         # the centre of a pixel is half a pixel from its corner; 4 more bits for fractions
         places = np.round((np.stack([x - left, y - top], axis=1) - 0.5) * 16).astype(np.int32)

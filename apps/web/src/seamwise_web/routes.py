@@ -63,7 +63,7 @@ class Server:
         self.jobs = Jobs()
         self.fuse = FuseDoor(self._arrivals, self.jobs, page.limits)
         self.compare = CompareDoor(self._arrivals, page.limits)
-        self.train = TrainDoor(self._pictures, self.jobs, self._offers, page.limits)
+        self.train = TrainDoor(self._pictures, self.jobs, self._shelf, page.limits)
 
     def close_all(self) -> None:
         """End all work, and remove the files of bursts and trainings."""

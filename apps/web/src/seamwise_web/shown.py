@@ -20,6 +20,7 @@ def shown_jpeg(pixels: NDArray[Any], icc: bytes = b"", *, most: int = LARGEST_SH
     Parameters
     ----------
     pixels : (Y, X) or (Y, X, 3) array of uint8, uint16 or floats in 0..1
+        Floats beyond are black or white.
     icc : bytes
     most : int
         Pixels; a picture that has more is made smaller.
@@ -39,4 +40,4 @@ def _in_8_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         return pixels
     if pixels.dtype == np.uint16:
         return (pixels >> 8).astype(np.uint8)
-    return np.round(255 * pixels).astype(np.uint8)
+    return np.round(255 * pixels.clip(0, 1)).astype(np.uint8)

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from seamwise_web.answers import Handler, RefusalError, download, read_json
 from seamwise_web.jobs import Jobs
-from seamwise_web.offers import Offer
+from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pictures import Limits, Pictures
 from seamwise_web.training import LEAST_STEPS, MOST_STEPS, Training, Trainings, train_on
 
@@ -18,16 +18,14 @@ class TrainDoor:
     ----------
     pictures : Pictures
     jobs : Jobs
-    offers : dict of str to Offer
+    shelf : Shelf
         Models to begin with; what is trained joins them.
     limits : Limits
     """
 
-    def __init__(
-        self, pictures: Pictures, jobs: Jobs, offers: dict[str, Offer], limits: Limits
-    ) -> None:
-        self._pictures, self._jobs, self._offers = pictures, jobs, offers
-        self._trainings = Trainings(limits)
+    def __init__(self, pictures: Pictures, jobs: Jobs, shelf: Shelf, limits: Limits) -> None:
+        self._pictures, self._jobs, self._shelf = pictures, jobs, shelf
+        self._trainings = Trainings(limits, shelf)
 
     def close_all(self) -> None:
         """Forget all trainings and their files."""
@@ -73,29 +71,29 @@ class TrainDoor:
             raise RefusalError(409, "there is nothing to learn from: add an image first")
         if training.is_busy:
             raise RefusalError(409, "the model is being trained: wait, or cancel")
-        plan = training.plan if fields.get("resume") is True and training.can_resume else None
-        if plan is None:
-            plan = self._offer(fields.get("model")), _steps(fields.get("steps"))
-            training.forget()
-            training.plan = plan
-        training.job = self._jobs.add(train_on(training, plan, self._keep))
+        is_resumed = fields.get("resume") is True
+        if is_resumed and not training.can_resume:
+            raise RefusalError(409, "there is no run to resume: train from the beginning")
+        if not is_resumed:
+            training.begin(self._offer(fields.get("model")), _steps(fields.get("steps")))
+        training.job = self._jobs.add(train_on(training, is_resumed=is_resumed))
         return JSONResponse(training.description())
 
     async def model(self, request: Request) -> Response:
         """Answer the file of the model."""
-        offer = self._training(request).offer
+        training = self._training(request)
+        offer = training.offer
         if offer is None:
             raise RefusalError(409, "the model is not trained yet: train it")
         content = await run_in_threadpool(offer.path.read_bytes)
+        training.is_saved = True
         return download(content, "corrected.safetensors", "application/octet-stream")
 
     def _offer(self, name: object) -> Offer:
-        if not isinstance(name, str) or name not in self._offers:
+        offer = self._shelf.find(name) if isinstance(name, str) else None
+        if offer is None:
             raise RefusalError(400, f"the page has no model {name!r}: choose one of the list")
-        return self._offers[name]
-
-    def _keep(self, offer: Offer) -> None:
-        self._offers[offer.name] = offer
+        return offer
 
     def _training(self, request: Request) -> Training:
         return self._trainings.find(request.path_params["training"])

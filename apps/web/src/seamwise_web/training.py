@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from seamwise.io import write_labels, write_photo
 from seamwise_web.answers import RefusalError
 from seamwise_web.jobs import Job
-from seamwise_web.offers import Offer
+from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pictures import Limits, Picture, plain_channel
 
 if TYPE_CHECKING:  # slow to import
     from seamwise.segmentation import TrainProgress
 
 LEAST_STEPS, MOST_STEPS = 2, 5000
+"""That a user may ask for; without a wish, `start_defaults` takes 200 to 2,000."""
 _SHOWN = 400  # points of the curve
 
 
@@ -44,13 +45,13 @@ class Training:
     history : list of TrainProgress
     offer : Offer or None
         The model, once it is trained.
-    plan : tuple of Offer and int
-        Of the run.
+    is_saved : bool
+        Whether the model was saved.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, shelf: Shelf) -> None:
         self.key = secrets.token_urlsafe(12)
-        self._limits = limits
+        self._limits, self._shelf = limits, shelf
         self._scratch = tempfile.TemporaryDirectory(prefix="seamwise-", ignore_cleanup_errors=True)
         self.folder = Path(self._scratch.name)
         self.names: list[str] = []
@@ -59,8 +60,10 @@ class Training:
         self.steps = 0
         self.history: list[TrainProgress] = []
         self.offer: Offer | None = None
+        self.is_saved = False
+        self._trained: list[Offer] = []
+        self._plan: Plan | None = None
         self.job: Job | None = None
-        self.plan: Plan | None = None
 
     @property
     def data(self) -> Path:
@@ -74,8 +77,18 @@ class Training:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it waits or trains."""
-        return self.job is not None and self.job.is_open
+        """Whether it waits or trains; a run that was cancelled does until its step ends."""
+        return self.job is not None and (self.job.is_open or self.job.is_at_work)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was cancelled and ends its step."""
+        return self.is_busy and self.job is not None and not self.job.is_open
+
+    @property
+    def may_be_closed(self) -> bool:
+        """Whether no work would be lost with it, nor a model that was not saved."""
+        return not self.is_busy and (self.offer is None or self.is_saved)
 
     @property
     def can_resume(self) -> bool:
@@ -116,10 +129,39 @@ class Training:
         self.number += 1
         self.history, self.offer, self.steps = [], None, 0
 
+    def begin(self, start: Offer, steps: int | None) -> None:
+        """Plan a run from its first step; the one before is forgotten."""
+        self.forget()
+        self._plan = start, steps
+
+    @property
+    def plan(self) -> Plan:
+        """Model and steps of the run.
+
+        Raises
+        ------
+        RefusalError
+            No run was begun.
+        """
+        if self._plan is None:
+            raise RefusalError(409, "nothing was trained yet: choose a model to begin with")
+        return self._plan
+
+    def keep(self, start: Offer, path: Path) -> None:
+        """Take the model that a run ended with, and offer it on the page."""
+        purpose = f"is {start.name}, trained on {len(self.names)} of your images"
+        name = self._shelf.new_name("corrected")
+        offer = replace(start, name=name, path=path, purpose=purpose)
+        self._trained.append(offer)
+        self._shelf.add(offer)
+        self.offer, self.is_saved = offer, False
+
     def close(self) -> None:
-        """Cancel the work and delete all files."""
+        """Cancel the work; delete all files, and take the models off the page."""
         if self.job is not None:
             self.job.cancel()
+        for offer in self._trained:
+            self._shelf.remove(offer)
         self._scratch.cleanup()
 
     def description(self) -> dict[str, Any]:
@@ -133,17 +175,20 @@ class Training:
             "loss": [[step.step, step.loss] for step in thin],
             "scores": [[step.step, next(iter(step.scores.values()))] for step in scored],
             "is_busy": self.is_busy,
+            "is_stopping": self.is_stopping,
             "job": None if self.job is None else self.job.key,
+            "stage": "" if self.job is None else self.job.stage,
+            "error": "" if self.job is None else self.job.error,
             "can_resume": self.can_resume,
             "model": None if self.offer is None else self.offer.description(),
         }
 
 
 class Trainings:
-    """The open trainings; the oldest that is not at work is closed when there are too many."""
+    """The open trainings; the oldest that would lose nothing is closed when there are too many."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, shelf: Shelf) -> None:
+        self._limits, self._shelf = limits, shelf
         self._trainings: OrderedDict[str, Training] = OrderedDict()
 
     def open(self) -> Training:
@@ -152,14 +197,18 @@ class Trainings:
         Raises
         ------
         RefusalError
-            Too many are at work.
+            Too many are at work, or have a model that was not saved.
         """
         if len(self._trainings) >= self._limits.trainings:
-            idle = [key for key, training in self._trainings.items() if not training.is_busy]
+            idle = [key for key, training in self._trainings.items() if training.may_be_closed]
             if not idle:
-                raise RefusalError(409, "too many models are being trained: wait for one of them")
+                raise RefusalError(
+                    409,
+                    "too many models are being trained or were not saved: save their models in "
+                    "their tabs, or start seamwise again",
+                )
             self.close(idle[0])
-        training = Training(self._limits)
+        training = Training(self._limits, self._shelf)
         self._trainings[training.key] = training
         return training
 
@@ -187,21 +236,9 @@ class Trainings:
             self.close(key)
 
 
-def train_on(
-    training: Training, plan: Plan, keep: Callable[[Offer], None]
-) -> Callable[[Job], None]:
-    """Return the work that trains a model on; it resumes a run that was cancelled.
-
-    Parameters
-    ----------
-    training : Training
-    plan : tuple of Offer and int
-        As that of the run that was cancelled, if there is one.
-    keep : function
-        Called with the model that comes out.
-    """
-    is_resumed = training.can_resume
-    start, steps = plan
+def train_on(training: Training, *, is_resumed: bool) -> Callable[[Job], None]:
+    """Return the job that does the run of a training, or resumes it if it was cancelled."""
+    start, steps = training.plan
 
     def run(job: Job) -> Path:
         from seamwise.segmentation import (
@@ -238,14 +275,6 @@ def train_on(
         except (ValueError, TypeError, OSError) as error:
             words = str(error).replace(f"{training.folder}{os.sep}", "")
             raise ValueError(words) from error
-        purpose = f"is {start.name}, trained on {len(training.names)} of your images"
-        name = f"corrected {training.key[:5]}-{training.number}"
-        offer = replace(start, name=name, path=path, purpose=purpose)
-
-        def finish() -> None:
-            training.offer = offer
-            keep(offer)
-
-        job.finish(finish)
+        job.finish(lambda: training.keep(start, path))
 
     return work

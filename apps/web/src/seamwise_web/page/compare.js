@@ -18,8 +18,8 @@ const ROWS = [
   ["Correct", "They have a partner.", "correct", "partners"],
   ["Missed", "Nothing was predicted there.", "missed", null],
   ["Invented", "No true cell is there.", null, "invented"],
-  ["Merged", "True cells that share a predicted one.", "merged", "merges"],
-  ["Split", "True cells in several pieces.", "split", "pieces"],
+  ["Merged", "True cells that share a predicted one, which may match one of them.", "merged", "merges"],
+  ["Split", "True cells in several pieces, one of which may match.", "split", "pieces"],
   ["Inexact", "Seen, but the outline is wrong.", "inexact", "near_misses"],
 ];
 

@@ -66,13 +66,12 @@ export class Training {
     if (state) this.take(state);
   }
 
-  async take(state) {
+  take(state) {
     this.state = state;
     if (state.model && state.model.name !== this.model) {
       this.model = state.model.name;
       this.onModel(state.model);
     }
-    if (state.job) this.job = await attempt(() => api.job(state.job));
     element("training").hidden = false;
     this.show();
     this.draw();
@@ -89,6 +88,7 @@ export class Training {
     element("train").textContent = canResume ? "Begin again" : "Train";
     element("resume").hidden = !canResume;
     element("stop").hidden = !isBusy;
+    element("stop").disabled = this.state?.is_stopping ?? false;
     element("training-words").textContent = this.words();
     element("curve").hidden = !this.state || this.state.loss.length === 0;
     element("save-model").hidden = !model;
@@ -96,9 +96,10 @@ export class Training {
   }
 
   words() {
-    const { loss = [], scores = [], steps, model } = this.state ?? {};
-    if (this.job?.state === "failed") return this.job.error;
-    if (this.state?.is_busy && loss.length === 0) return `${this.job?.stage ?? "waiting"}…`;
+    const { loss = [], scores = [], steps, model, error, stage } = this.state ?? {};
+    if (error) return error;
+    if (this.state?.is_stopping) return "stopping…";
+    if (this.state?.is_busy && loss.length === 0) return `${stage}…`;
     if (loss.length === 0) return "";
     const score = scores.length ? `, best score ${Math.max(...scores.map(([, one]) => one)).toFixed(2)}` : "";
     const isEarly = model && loss.at(-1)[0] < steps;
