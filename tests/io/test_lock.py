@@ -96,6 +96,30 @@ def test_a_disk_without_locks_locks_nothing(tmp_path, monkeypatch, number):
         pass
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_file_of_another_user_stays_and_is_refused(tmp_path, monkeypatch, number):
+    path = tmp_path / "x.lock"
+    path.touch()
+
+    def refused(file, *rest, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(BlockingIOError) as caught, lock_file(path, name="x"):
+        pass
+    assert one_line(caught, "x.lock", "another user", "delete it")
+    assert path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="needs O_NOFOLLOW")
+def test_a_link_locks_nothing_and_stays(tmp_path):
+    path = tmp_path / "x.lock"
+    path.symlink_to(tmp_path / "other")
+    with pytest.raises(BlockingIOError), lock_file(path, name="x"):
+        pass
+    assert path.is_symlink()
+
+
 def test_without_the_call_the_file_itself_is_the_lock(tmp_path, monkeypatch):
     def lacking(file, how):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

@@ -1,5 +1,6 @@
 """One process at a time at the same work: see `lock_file`."""
 
+import errno
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ def lock_file(path: Path, *, name: str, patience: float = _PATIENCE) -> Iterator
     Raises
     ------
     BlockingIOError
-        Another process, or another block of this one, holds the lock.
+        Another process, or another block of this one, holds the lock; or the file is of another
+        user, or a link.
     OSError
         The file cannot be created.
 
@@ -47,7 +49,7 @@ def lock_file(path: Path, *, name: str, patience: float = _PATIENCE) -> Iterator
     """
     check_writable(path)
     # a block that began in one thread may end in another
-    lock = FileLock(path, timeout=patience, thread_local=False)
+    lock = FileLock(path, timeout=patience, thread_local=False, mode=0o666)  # less what umask takes
     try:
         with warnings.catch_warnings():  # where it falls back to a file that exists or does not
             warnings.simplefilter("ignore")
@@ -56,8 +58,13 @@ def lock_file(path: Path, *, name: str, patience: float = _PATIENCE) -> Iterator
         raise BlockingIOError(
             f"another process is writing {name}: wait for it, or choose another output"
         ) from None
-    except OSError:  # a network disk without locks
-        try:
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP):
+            raise BlockingIOError(
+                f"{path} is of another user, or a link: wait until {name or 'its work'} is "
+                "written; if nothing writes there, delete it"
+            ) from None
+        try:  # a network disk without locks
             yield
         finally:
             path.unlink(missing_ok=True)
