@@ -102,3 +102,48 @@ def test_the_table_of_losses_inside_nnunet_has_mean_and_spread(script):
     spreads = "0.600 ± 0.141 | 0.600 ± 0.141 | 0.300 ± 0.071 | 0.100 ± 0.000"
     assert rows[2:] == [f"| J4 | {rule} | 2 | {spreads} |" for rule in ("argmax", "tuned")]
     assert rows[0].count("|") == rows[1].count("|") == rows[2].count("|")
+
+
+def test_streams_are_compared_call_by_call(script, monkeypatch, capsys):
+    streams = script("streams")
+    calls = []
+
+    def runtime(number):
+        return SimpleNamespace(
+            name="drawn",
+            streams=number,
+            in_streams=lambda: runtime(2),
+            logits=lambda image: calls.append(number) or image,
+        )
+
+    monkeypatch.setattr(streams, "load", lambda *_, **__: SimpleNamespace(runtime=runtime(1)))
+    monkeypatch.setattr(streams, "PIXELS", 3 * 8**2)
+    monkeypatch.setattr("sys.argv", ["streams.py", "--sides", "8", "--turns", "2"])
+    streams.main()
+    assert (calls.count(1), calls.count(2)) == (1 + 2 * 3, 1 + 2 * 3)
+    assert capsys.readouterr().out.splitlines()[-1].endswith("| yes |")
+    monkeypatch.setattr(
+        streams,
+        "load",
+        lambda *_, **__: SimpleNamespace(runtime=SimpleNamespace(name="torch", in_streams=None)),
+    )
+    with pytest.raises(SystemExit, match="torch with this number of threads has one stream"):
+        streams.main()
+
+
+def test_what_is_found_in_noise_has_a_row_for_each_stack(script, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(FOLDER.parent / "recipes")
+    stacks = script("stacks")
+    voxels = []
+
+    def found(image, options, *, model):
+        voxels.append(options.spacing)
+        return SimpleNamespace(labels=np.array([[0, len(voxels)]]), caution=f"{model} is not sure")
+
+    monkeypatch.setattr(stacks, "load", str.upper)
+    monkeypatch.setattr(stacks, "segment_image", found)
+    stacks.print_noise(["walls"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 12
+    assert lines[-1] == "| walls | normal, (54, 154, 154), steps of 4 | 12 | WALLS is not sure |"
+    assert voxels[-1] == (4.0, 1.0, 1.0)

@@ -207,9 +207,10 @@ def write_labels(
     Examples
     --------
     >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "x.tif"
-    >>> write_labels(path, np.array([[[0, 7]]]), spacing=(2.0, 0.5, 0.5))
-    >>> read_image(path).spacing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "x.tif"
+    ...     write_labels(path, np.array([[[0, 7]]]), spacing=(2.0, 0.5, 0.5))
+    ...     read_image(path).spacing
     (2.0, 0.5, 0.5)
     """
     path, labels = Path(path), as_labels(labels)

@@ -13,9 +13,10 @@ def real_path(path: str | os.PathLike[str]) -> Path:
     Examples
     --------
     >>> import tempfile
-    >>> link = Path(tempfile.mkdtemp()) / "loop.tif"
-    >>> link.symlink_to("loop.tif")
-    >>> real_path(link).name
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     link = Path(folder) / "loop.tif"
+    ...     link.symlink_to("loop.tif")
+    ...     real_path(link).name
     'loop.tif'
     """
     return Path(os.path.realpath(path))
