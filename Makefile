@@ -48,7 +48,7 @@ cases: $(VENV)/.installed
 	python3 -m venv .napari
 	.napari/bin/pip install --quiet -c constraints.txt torch
 	.napari/bin/pip install --quiet -c constraints.txt -e . -e ./apps/napari pytest
-	.napari/bin/pip install --quiet "napari[pyqt6]"
+	.napari/bin/pip install --quiet -c constraints.txt "napari[pyqt6]==0.9.2"
 	touch $@
 
 # what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form.

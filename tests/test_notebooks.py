@@ -31,12 +31,12 @@ def test_a_notebook_is_what_its_tutorial_says_today(name, notebook_of):
 
 def test_blocks_become_cells_and_the_readers_own_data_stay_text(notebook_of):
     text = (
-        "# A\n\n![x](../images/x.png)\n\n```bash\nseamwise demo -o a\nseamwise info\n```\n\n"
+        "# A\n\n![x](../images/x.png)\n\n```bash\nseamwise demo -o my-a\nseamwise info\n```\n\n"
         "```bash\nseamwise segment my-images -o b\n```\n\nMore.\n\n```python\nx = 1\n```\n"
     )
     first, command, rest, code = notebook_of(text)["cells"]
     assert "".join(first["source"]) == "# A\n\n![x](../../docs/images/x.png)"
-    assert command["source"] == ["!seamwise demo -o a\n", "!seamwise info"]
+    assert command["source"] == ["!seamwise demo -o my-a\n", "!seamwise info"]
     assert "".join(rest["source"]).startswith("```bash\nseamwise segment my-images")
     assert "".join(rest["source"]).endswith("More.")
     assert (code["cell_type"], code["source"]) == ("code", ["x = 1"])

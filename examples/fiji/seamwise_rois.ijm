@@ -2,7 +2,8 @@
 // It ran in ImageJ 1.53t, with values in place of the lines that begin with #@.
 // Before, in a terminal:  seamwise segment IMAGES -o LABELS
 //                         seamwise export-labels LABELS -o ROIS
-// For each image NAME.* it opens ROIS/NAME_rois.zip, and writes RESULTS/NAME_rois.csv.
+// For each image NAME.* it opens ROIS/NAME_rois.zip, and writes RESULTS/NAME_rois.csv. So give
+// each image a name of its own: a.tif and a.png would share one file.
 
 #@ File (label = "Images", style = "directory") images
 #@ File (label = "ROIs of seamwise", style = "directory") rois
@@ -33,9 +34,10 @@ for (i = 0; i < files.length; i++) {
 setBatchMode(false);
 print("done: " + (files.length - missing) + " files, " + missing + " without outlines");
 
-// The name of a file without its ending; of x.ome.tif that is x.
+// The name of a file without its ending; of x.ome.tif and x.ome.tiff that is x.
 function stem(file) {
     if (endsWith(file, ".ome.tif")) return substring(file, 0, lengthOf(file) - 8);
+    if (endsWith(file, ".ome.tiff")) return substring(file, 0, lengthOf(file) - 9);
     dot = lastIndexOf(file, ".");
     if (dot < 0) return file;
     return substring(file, 0, dot);

@@ -8,7 +8,7 @@
 
 if (nImages == 0) exit("Open an image first.");
 folder = getDirectory("temp") + "seamwise-" + getTime();
-File.makeDirectory(folder);
+File.makeDirectory(folder);  // it stays until the system clears its temporary files
 image = folder + File.separator + "image.tif";
 labels = folder + File.separator + "labels";
 rois = folder + File.separator + "rois";
@@ -24,6 +24,7 @@ if (diameter > 0)
 else
     said = exec(program, "segment", image, "-o", labels, "--model", model);
 print(said);
+if (!File.exists(labels)) exit("seamwise did not run. Check its path: " + program);
 print(exec(program, "export-labels", labels, "-o", rois));
 
 outlines = rois + File.separator + "image_rois.zip";

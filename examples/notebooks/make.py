@@ -14,7 +14,7 @@ TUTORIALS = ("cells", "losses", "burst")
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(\.\./")
-_READERS_DATA = re.compile(r"\b(my-\w+|bursts)\b")
+_READERS_DATA = re.compile(r"(?<!-o )\b(my-\w+|bursts)\b")  # not what a command writes
 
 
 def notebook_of(text: str) -> dict[str, Any]:

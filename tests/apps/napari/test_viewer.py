@@ -1,12 +1,14 @@
 """The widgets in a real napari, pressed as a user presses them; only in `make nightly`."""
 
 import csv
+import gc
 import os
 import subprocess
 import sys
 import timeit
 from pathlib import Path
 from time import sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from qtpy.QtWidgets import QApplication
 
 from seamwise.fusion import fuse
 from seamwise.io import read_labels, write_labels
-from seamwise_napari import samples
+from seamwise_napari import samples, train_panel
 from seamwise_napari.finding import EACH, JOINED
 from seamwise_napari.results import result_of
 from seamwise_napari.shelf import SHELF
@@ -110,14 +112,14 @@ def test_the_cells_and_the_table_are_those_of_the_command_line(viewer, found, tm
     press(measure.measure, measure)
     look(viewer, "measure")
     assert layer.features["area_px"].notna().tolist() == [False, *[True] * 56]
-    measure.file.value = tmp_path / "mine.csv"
+    measure.file.value = tmp_path / "widget.csv"
     measure.save.native.click()
     run("measure", SAMPLE, tmp_path / "nuclei.tif", "-o", tmp_path / "cells.csv")
-    mine, theirs = (
-        list(csv.DictReader((tmp_path / name).open())) for name in ("mine.csv", "cells.csv")
+    table, reference = (
+        list(csv.DictReader((tmp_path / name).open())) for name in ("widget.csv", "cells.csv")
     )
-    assert len(mine) == len(theirs) == 56
-    for row, other in zip(mine, theirs, strict=True):
+    assert len(table) == len(reference) == 56
+    for row, other in zip(table, reference, strict=True):
         assert row["area_px"] == other["area_px"]
         assert row["nuclei_mean"] == other["ch0_mean"]
 
@@ -162,6 +164,14 @@ def test_planes_of_a_stack_alone_by_themselves_or_joined(viewer):
     panel.part.value = EACH
     press(panel.find, panel)
     assert np.array_equal(layer.data[0], layer.data[2])
+    assert panel.message.value == "168 cells."
+    panel.part.value = JOINED
+    assert panel.spacing.native.placeholderText() == "unknown"
+    viewer.layers["planes"].units = ("um", "um", "um")
+    panel.reset_choices()
+    assert panel.spacing.native.placeholderText() == "1, 1, 1"
+    panel.part.value = EACH
+    assert panel.spacing.native.placeholderText() == "1, 1"
     panel.part.value = JOINED
     press(panel.find, panel)
     assert np.array_equal(layer.data[0], layer.data[1])
@@ -183,16 +193,51 @@ def test_a_cancel_leaves_everything_as_it_was(viewer):
     assert panel.message.value == "Cancelled. Nothing was changed."
 
 
+def test_joined_planes_of_a_time_point_leave_the_others(viewer):
+    nuclei = samples.nuclei()[0][0][:96, :96]
+    viewer.add_image(np.stack([np.stack([nuclei] * 2)] * 2), name="series")
+    panel = widget(viewer, "Find cells")
+    panel.part.value = JOINED
+    for point in (0, 1):
+        viewer.dims.set_point(0, point)
+        press(panel.find, panel)
+    assert viewer.layers["series cells"].data.any((1, 2, 3)).tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Find cells", "Tune thresholds", "Train on labels", "Measure cells", "Fuse focus planes"],
+)
+def test_a_widget_that_is_closed_stops_its_work(viewer, name):
+    panel = widget(viewer, name)
+
+    def tell_for_ever(work):
+        while True:
+            work.tell("working")
+            sleep(0.01)
+
+    panel.run(tell_for_ever, print)
+    work = panel._work
+    viewer.window.remove_dock_widget(panel.native)
+    del panel
+    for _ in range(5):
+        QApplication.processEvents()
+    gc.collect()
+    wait(lambda: not work.is_running, seconds=20)
+    assert work.is_cancelled
+    SHELF.tell()
+
+
 def test_sliders_draw_the_cells_again_and_keep_corrections(viewer, found):
     layer, panel = found
     tune = widget(viewer, "Tune thresholds")
     tune.cells.value = layer
-    kept = result_of(layer).kept
+    output = result_of(layer).output
     first = layer.data.copy()
     for value in (0.1, 0.2, 0.3, 0.7):  # faster than it decodes
         tune.sliders["foreground"].value = value
     wait(lambda: not tune.is_busy)
-    wanted = kept.decode(kept.rule_of({"foreground": 0.7}, kept.rule.min_size))
+    wanted = output.decode(output.rule_of({"foreground": 0.7}, output.rule.min_size))
     assert np.array_equal(layer.data, wanted)
     look(viewer, "tune")
     assert panel.tuned.visible
@@ -245,6 +290,23 @@ def test_a_model_is_trained_on_labels_and_offered(viewer, tmp_path):
     assert (tmp_path / "run-2" / "checkpoint.pt").exists()
 
 
+def test_a_training_that_is_cancelled_before_it_begins_continues_no_other(
+    viewer, tmp_path, monkeypatch
+):
+    def read_for_ever(*arguments, begin, **options):
+        while True:
+            begin(SimpleNamespace(steps=1))
+            sleep(0.01)
+
+    monkeypatch.setattr(train_panel, "train_on", read_for_ever)
+    train = widget(viewer, "Train on labels")
+    train.folder.value = tmp_path
+    train.begin.native.click()
+    press(train._stop, train)
+    assert not train.resume.value
+    assert train.message.value == "Cancelled. Nothing was changed."
+
+
 def test_a_burst_is_fused_as_the_library_does(viewer):
     viewer.open_sample(NAME, "burst")
     panel = widget(viewer, "Fuse focus planes")
@@ -256,6 +318,9 @@ def test_a_burst_is_fused_as_the_library_does(viewer):
         viewer.layers["drawn burst fused"].data, fuse(burst, model="laplacian").image
     )
     assert viewer.layers["drawn burst depth"].data.max() < len(burst)
+    viewer.layers["drawn burst"].translate = (0, 30, 20)
+    press(panel.fuse, panel)
+    assert viewer.layers["drawn burst fused [1]"].translate.tolist() == [30, 20]
     look(viewer, "fuse")
 
 

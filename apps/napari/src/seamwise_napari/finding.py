@@ -1,4 +1,4 @@
-"""Cells of an array by a model, with what is kept for the sliders: `find_cells`. Needs no Qt."""
+"""Cells of an array by a model, with what the sliders need: `find_cells`. Needs no Qt."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -48,8 +48,8 @@ class Request:
         Pixel size in micrometres along the last axes, as the user says.
     stored : tuple of float, optional
         The same, as the layer says.
-    rule : DecodeRule, optional
-        By default the model's own.
+    tuning : Tuning, optional
+        By default the model's own rule.
     """
 
     model: str
@@ -58,11 +58,31 @@ class Request:
     diameter: float | None = None
     spacing: tuple[float, ...] | None = None
     stored: tuple[float, ...] | None = None
-    rule: DecodeRule | None = None
+    tuning: "Tuning | None" = None
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A rule that the user found with the sliders, for images of any magnification.
+
+    Attributes
+    ----------
+    rule : DecodeRule
+        Its sizes count pixels of the image on which it was found.
+    pixels : float
+        How many pixels the network saw for each of that image.
+    """
+
+    rule: DecodeRule
+    pixels: float
+
+    def rule_at(self, pixels: float) -> DecodeRule:
+        """Return the rule for an image of which the network sees `pixels` for each pixel."""
+        return self.rule.with_zoom(pixels / self.pixels)
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class NetworkOutput:
     """What a network computed for a plane or a stack: enough to decode it again.
 
     Attributes
@@ -73,6 +93,8 @@ class Kept:
         Class probabilities, and guides behind them if the rule needs them.
     rule : DecodeRule
         How the model decodes them, for the pixels of the image.
+    pixels : float
+        How many pixels the network saw for each of the image.
     place : tuple of int
         Where in the layer it is, along the leading axes.
     """
@@ -81,6 +103,7 @@ class Kept:
     info: SegmentationInfo
     maps: NDArray[np.float32]
     rule: DecodeRule
+    pixels: float
     place: tuple[int, ...]
 
     def rule_of(self, thresholds: dict[str, float], min_size: int) -> DecodeRule:
@@ -93,25 +116,34 @@ class Kept:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class CellsResult:
     """What `find_cells` returns.
 
     Attributes
     ----------
-    labels : array
-        With the shape of the layer.
+    labels : (..., *S) uint32 array
+        With the shape of the layer; 0 outside of `place`.
+    count : int
+        How many cells were found.
     note : str
         Why the image may not fit the model, and what was made of its pixel size.
-    kept : Kept or None
+    place : tuple of int
+        Which part of the layer was searched, along the leading axes; empty: all of it.
+    output : NetworkOutput or None
         For the sliders; None where several planes were segmented.
+    rule : DecodeRule or None
+        The rule that made the labels of `output`.
     """
 
-    labels: NDArray[Any]
+    labels: NDArray[np.uint32]
+    count: int
     note: str
-    kept: Kept | None
+    place: tuple[int, ...]
+    output: NetworkOutput | None = None
+    rule: DecodeRule | None = None
 
 
-def find_cells(pixels: Any, request: Request, model: "Model", tell: Tell) -> Found:
+def find_cells(pixels: Any, request: Request, model: "Model", tell: Tell) -> CellsResult:
     """Find the cells of the pixels of a layer.
 
     Parameters
@@ -141,18 +173,23 @@ def find_cells(pixels: Any, request: Request, model: "Model", tell: Tell) -> Fou
         shown = _Search(np.asarray(pixels[place]), request, model, tell)
         prediction = shown.slices()
         labels[place] = prediction.labels
-        return Found(labels, shown.note(prediction), None)
+        return CellsResult(labels, _count(prediction.labels), shown.note(prediction), place)
     places = [request.place[:leading]]
     if request.part == EACH:
         places = list(product(*map(range, pixels.shape[:leading])))
     notes: dict[str, None] = {}
+    count = 0
     for number, place in enumerate(places):
         search = _Search(np.asarray(pixels[place]), request, model, tell, (number, len(places)))
         prediction = search.whole(keep=len(places) == 1)
         labels[place] = prediction.labels
+        count += _count(prediction.labels)
         notes[search.note(prediction)] = None
-    kept = search.kept(prediction, places[0]) if len(places) == 1 else None
-    return Found(labels, " ".join(filter(None, notes)), kept)
+    note = " ".join(filter(None, notes))
+    if len(places) > 1:
+        return CellsResult(labels, count, note, ())
+    output = search.output(prediction, places[0])
+    return CellsResult(labels, count, note, places[0], output, search.rule)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,12 +203,31 @@ class _Search:
     turn: tuple[int, int] = (0, 1)
 
     @property
+    def zoom(self) -> Any:
+        """How far the model magnifies the pixels."""
+        options = SegmentOptions(diameter=self.request.diameter, spacing=self.request.spacing)
+        return options.zoom(self.model.info, self.request.stored)
+
+    @property
+    def own_rule(self) -> DecodeRule:
+        """The rule of the model, for the pixels of the image."""
+        return decode_rule(self.model.info, pixels=self.zoom.pixels)
+
+    @property
+    def rule(self) -> DecodeRule:
+        """The rule to decode with."""
+        tuning = self.request.tuning
+        return self.own_rule if tuning is None else tuning.rule_at(self.zoom.pixels)
+
+    @property
     def options(self) -> SegmentOptions:
         return SegmentOptions(
-            decode=self.request.rule, diameter=self.request.diameter, spacing=self.request.spacing
+            decode=None if self.request.tuning is None else self.rule,
+            diameter=self.request.diameter,
+            spacing=self.request.spacing,
         )
 
-    def listened(self) -> "Model":
+    def reporting_model(self) -> "Model":
         """The model, which reports before each tile."""
         number, count = self.turn
         size = prod(self.pixels.shape)
@@ -185,7 +241,7 @@ class _Search:
         return segment_image(
             self.pixels,
             self.options,
-            model=self.listened(),
+            model=self.reporting_model(),
             spacing=self.request.stored,
             keep_probabilities=keep,
         )
@@ -193,18 +249,28 @@ class _Search:
     def slices(self) -> "Prediction":
         options = replace(self.options, mode="2d-stitch")
         return segment_slices(
-            self.pixels, options, model=self.listened(), spacing=self.request.stored
+            self.pixels, options, model=self.reporting_model(), spacing=self.request.stored
         )
 
     def note(self, prediction: "Prediction") -> str:
         if self.pixels.min() == self.pixels.max():
             return "All pixels are equal: there is nothing to find."
-        zoom = self.options.zoom(self.model.info, self.request.stored)
-        parts = (for_widgets(words).strip(" .") for words in (zoom.note, prediction.caution))
+        sentences = (self.zoom.note, prediction.caution)
+        parts = (for_widgets(words).strip(" .") for words in sentences)
         return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts if part)
 
-    def kept(self, prediction: "Prediction", place: tuple[int, ...]) -> Kept:
+    def output(self, prediction: "Prediction", place: tuple[int, ...]) -> NetworkOutput:
         parts = [part for part in (prediction.probabilities, prediction.guides) if part is not None]
-        zoom = self.options.zoom(self.model.info, self.request.stored)
-        rule = decode_rule(self.model.info, pixels=zoom.pixels)
-        return Kept(self.request.model, self.model.info, np.concatenate(parts), rule, place)
+        return NetworkOutput(
+            model=self.request.model,
+            info=self.model.info,
+            maps=np.concatenate(parts),
+            rule=self.own_rule,
+            pixels=self.zoom.pixels,
+            place=place,
+        )
+
+
+def _count(labels: NDArray[Any]) -> int:
+    """How many cells are in labels."""
+    return np.unique(labels[labels > 0]).size

@@ -1,13 +1,12 @@
 """The widget that fuses focus planes: `FusePanel`."""
 
-from typing import Any
-
 from magicgui.widgets import CheckBox, ComboBox, Select
 from napari.layers import Image
 from napari.viewer import Viewer
 
 from seamwise.fusion import FuseOptions, Fusion
-from seamwise_napari.fusing import frames_of, fuse_frames, methods
+from seamwise_napari.fusing import arrays_of, fuse_frames, methods
+from seamwise_napari.layers import copied_place
 from seamwise_napari.panel import Panel, button
 from seamwise_napari.work import in_words
 
@@ -34,20 +33,21 @@ class FusePanel(Panel):
         """Fuse, in a thread."""
         layers = [self.viewer.layers[name] for name in self.frames.value]
         try:
-            frames = frames_of(layers)
+            arrays = arrays_of(layers)
         except ValueError as error:
             self.say(in_words(error), "warning")
             return
         options = FuseOptions(model=self.method.value, align=self.align.value)
         first = layers[0]
+        count = len(arrays) if len(arrays) > 1 else len(arrays[0])
         self.run(
-            lambda work: fuse_frames(frames, options, work),
-            lambda fusion: self._show(first, fusion, len(frames)),
+            lambda work: fuse_frames(arrays, options, work),
+            lambda fusion: self._show(first, fusion, count),
         )
 
     def _show(self, first: Image, fusion: Fusion, count: int) -> None:
         """Add the picture, and the map of its frames, where the frames are."""
-        place: dict[str, Any] = {"scale": first.scale[-2:], "units": first.units[-2:]}
+        place = copied_place(first, axes=2)
         if self.depth.value:
             self.viewer.add_image(
                 fusion.depth, name=f"{first.name} depth", colormap="viridis", visible=False, **place

@@ -1,4 +1,4 @@
-"""Frames of layers, fused: `frames_of`, `fuse_frames`. Needs no Qt."""
+"""Frames of layers, fused: `arrays_of`, `fuse_frames`. Needs no Qt."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seamwise.engine import StageProgress
 from seamwise.fusion import CLASSICAL, FuseOptions, Fusion, fuse_burst
 from seamwise.io import FusionInfo, describe_model, shipped_models
+from seamwise_napari.layers import finest_of
 from seamwise_napari.work import Work
 
 _STAGES = {"align": "aligning", "brightness": "comparing brightness", "fuse": "fusing"}
@@ -24,8 +25,8 @@ def methods() -> tuple[str, ...]:
     return ("auto", *networks, *CLASSICAL)
 
 
-def frames_of(layers: Sequence[Any]) -> list[NDArray[Any]]:
-    """Return the frames that image layers hold: the planes of one, or one of each.
+def arrays_of(layers: Sequence[Any]) -> list[Any]:
+    """Return the pixels of the layers to fuse, without computing lazy ones: a stack, or pictures.
 
     Parameters
     ----------
@@ -36,16 +37,23 @@ def frames_of(layers: Sequence[Any]) -> list[NDArray[Any]]:
     ValueError
         There are fewer than two frames, or a layer has other axes.
     """
-    axes = [layer.data.ndim - bool(layer.rgb) for layer in layers]
-    if axes == [3]:
-        return list(np.asarray(layers[0].data))
-    if len(layers) < 2 or set(axes) != {2}:
+    axes = [finest_of(layer).ndim - bool(layer.rgb) for layer in layers]
+    if axes != [3] and (len(axes) < 2 or set(axes) != {2}):
         raise ValueError("choose one stack of focus planes, or two or more pictures")
-    return [np.asarray(layer.data) for layer in layers]
+    return [finest_of(layer) for layer in layers]
 
 
-def fuse_frames(frames: list[NDArray[Any]], options: FuseOptions, work: Work) -> Fusion:
-    """Fuse frames; a cancel stops it between two of them."""
+def frames_of(arrays: Sequence[Any]) -> list[NDArray[Any]]:
+    """Return the frames of what `arrays_of` returned: the planes of a stack, or the pictures."""
+    if len(arrays) == 1:
+        return list(np.asarray(arrays[0]))
+    return [np.asarray(picture) for picture in arrays]
+
+
+def fuse_frames(arrays: Sequence[Any], options: FuseOptions, work: Work) -> Fusion:
+    """Fuse what `arrays_of` returned; a cancel stops it between two frames."""
+    work.tell("reading")
+    frames = frames_of(arrays)
 
     def report(progress: StageProgress) -> None:
         stage = _STAGES.get(progress.stage, progress.stage)

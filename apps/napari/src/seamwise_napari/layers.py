@@ -27,10 +27,16 @@ class Layer(Protocol):
     units: Any
 
 
+def finest_of(layer: Any) -> Any:
+    """Return the pixels of an image layer, without computing lazy ones: the finest level, with all
+    channels of a colour image."""
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+
+
 def pixels_of(layer: Any, colour: str = COLOURS[0]) -> NDArray[Any]:
     """Return the pixels of an image layer, without computing lazy ones: the finest level, one
     channel of a colour image."""
-    pixels: NDArray[Any] = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    pixels: NDArray[Any] = finest_of(layer)
     return pixels[..., COLOURS.index(colour)] if getattr(layer, "rgb", False) else pixels
 
 
@@ -98,13 +104,16 @@ def place_of(layer: Any, point: Sequence[float], leading: int) -> tuple[int, ...
     )
 
 
-def copied_place(layer: Any) -> dict[str, Any]:
-    """Return the arguments that put a layer of the same pixels where this one is."""
+def copied_place(layer: Any, axes: int = 0) -> dict[str, Any]:
+    """Return the arguments that put a layer of the same pixels where this one is.
+
+    With `axes` it has the last axes only. A turn or shear between these and the others is lost.
+    """
     return {
-        "scale": layer.scale,
-        "translate": layer.translate,
-        "rotate": layer.rotate,
-        "shear": layer.shear,
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
+        "scale": layer.scale[-axes:],
+        "translate": layer.translate[-axes:],
+        "rotate": layer.rotate[-axes:, -axes:],
+        "shear": layer.shear[-(axes * (axes - 1) // 2) :],  # row by row, above the diagonal
+        "units": layer.units[-axes:],
+        "axis_labels": layer.axis_labels[-axes:],
     }

@@ -75,7 +75,7 @@ class MeasurePanel(Panel):
         chosen = [self.viewer.layers[name] for name in self.images.value]
         names = column_names([image.name for image in chosen])
         channels = [(name, pixels_of(image)) for name, image in zip(names, chosen, strict=True)]
-        options = MeasureOptions(names=names, shape=self.shape.value, exclude_edge=self.inner.value)
+        options = MeasureOptions(shape=self.shape.value, exclude_edge=self.inner.value)
         by_plane = layer.ndim == 3 and self.planes.value == PLANES
         labels, spacing = layer.data.copy(), spacing_of(layer, layer.ndim)
 

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from magicgui.widgets import Container, Label, ProgressBar, PushButton, create_widget
 from magicgui.widgets.bases import Widget
@@ -25,15 +25,14 @@ def layer_choice(kind: type[Layer], label: str) -> Any:
 
 def button(words: str, press: Callable[[], object]) -> PushButton:
     """Return a button."""
-    one = PushButton(text=words, label="")
-    one.changed.connect(lambda _: press())
-    return one
+    widget = PushButton(text=words, label="")
+    widget.changed.connect(lambda _: press())
+    return widget
 
 
-def wrapped(label: Label) -> Label:
+def wrap_text(label: Label) -> Label:
     """Let the text of a label take several lines."""
-    native = label.native
-    assert isinstance(native, QLabel)
+    native = cast(QLabel, label.native)
     native.setWordWrap(True)
     native.setMinimumWidth(200)
     return label
@@ -61,7 +60,7 @@ class Panel(Container[Widget]):
 
     def __init__(self, viewer: Viewer, fields: Sequence[Widget]) -> None:
         self.viewer = viewer
-        self.message = wrapped(Label(value="", label=""))
+        self.message = wrap_text(Label(value="", label=""))
         self._bar = ProgressBar(value=0, min=0, max=_STEPS, label="", visible=False)
         self._stop = button("Cancel", self.cancel)
         self._stop.visible = False

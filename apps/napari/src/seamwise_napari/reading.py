@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from seamwise.exchange import fill, read_geojson, read_rois
-from seamwise.io import label_names, read_image, read_json, read_labels, read_spaced_labels
+from seamwise.io import (
+    Image,
+    label_names,
+    read_image,
+    read_json,
+    read_labels,
+    read_spaced_labels,
+)
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -29,6 +36,13 @@ def reader_of(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | N
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     """Read one path or several.
 
+    Returns
+    -------
+    list of (array, dict, {"image", "labels"})
+        Images are (Y, X) or (Z, Y, X) arrays of the type of the file, with a further axis 0 for
+        channels, or (Y, X, 3) for colours in uint8. Labels are integer arrays (Y, X) or (Z, Y, X).
+        The dict has the name, and the pixel size as scale and units.
+
     Raises
     ------
     ValueError, OSError
@@ -46,8 +60,9 @@ def _read(path: Path) -> list[LayerData]:
     if path.suffix.lower() in _OUTLINES:
         return [_outlines(path)]
     if path.is_dir():
-        return [_image(path), *_labels_within(path)]
-    return [_labels(path) if _is_mask(path) else _image(path)]
+        image = read_image(path)
+        return [_image(path, image), *_labels_within(path, image.spacing)]
+    return [_labels(path) if _is_mask(path) else _image(path, read_image(path))]
 
 
 def _is_mask(path: Path) -> bool:
@@ -73,8 +88,7 @@ def _is_result(record: Path) -> bool:
     return isinstance(content, dict) and "min_size" in content
 
 
-def _image(path: Path) -> LayerData:
-    image = read_image(path)
+def _image(path: Path, image: Image) -> LayerData:
     facts: dict[str, Any] = {"name": _name(path), "metadata": {"note": image.note}}
     facts |= _place(image.spacing)
     if image.axes == "CYX" and len(image.data) == 3 and image.data.dtype == np.uint8:
@@ -90,9 +104,8 @@ def _labels(path: Path) -> LayerData:
     return labels, {"name": _name(path), **_place(spacing)}, "labels"
 
 
-def _labels_within(path: Path) -> list[LayerData]:
+def _labels_within(path: Path, spacing: tuple[float, ...] | None) -> list[LayerData]:
     """The labels inside an OME-Zarr image."""
-    spacing = read_image(path).spacing
     return [
         (read_labels(path / "labels" / name), {"name": name, **_place(spacing)}, "labels")
         for name in label_names(path)

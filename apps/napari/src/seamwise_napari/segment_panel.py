@@ -7,7 +7,7 @@ from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, Label, 
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
 
-from seamwise_napari.finding import EACH, JOINED, THIS, Found, Request, find_cells
+from seamwise_napari.finding import EACH, JOINED, THIS, CellsResult, Request, find_cells
 from seamwise_napari.layers import (
     COLOURS,
     copied_place,
@@ -16,7 +16,7 @@ from seamwise_napari.layers import (
     spacing_of,
     spacing_of_text,
 )
-from seamwise_napari.panel import Panel, button, layer_choice, wrapped
+from seamwise_napari.panel import Panel, button, layer_choice, wrap_text
 from seamwise_napari.results import is_corrected, remember
 from seamwise_napari.shelf import SHELF
 from seamwise_napari.work import Work, in_words
@@ -29,7 +29,7 @@ class SegmentPanel(Panel):
         self.image = layer_choice(Image, "Image")
         self.colour = ComboBox(choices=COLOURS, label="Colour")
         self.model = ComboBox(choices=lambda _: SHELF.names, label="Model")
-        self.words = wrapped(Label(value="", label=""))
+        self.words = wrap_text(Label(value="", label=""))
         self.own = FileEdit(label="Own model", filter="*.safetensors", nullable=True)
         self.part = ComboBox(choices=[THIS, EACH, JOINED], label="Planes")
         self.diameter = FloatSpinBox(
@@ -50,7 +50,7 @@ class SegmentPanel(Panel):
             *(self.diameter, self.spacing, self.tuned, self.find),
         ]
         super().__init__(napari_viewer, fields)
-        for field in (self.image, self.model):
+        for field in (self.image, self.model, self.part):
             field.changed.connect(self._refresh)
         self.own.changed.connect(self._add)
         SHELF.on_change(self._refresh_models)
@@ -69,9 +69,15 @@ class SegmentPanel(Panel):
         self.colour.visible = layer is not None and layer.rgb
         self.part.visible = layer is not None and layer.ndim > offer.ndim
         self.part.choices = [THIS, EACH, JOINED] if offer.ndim == 2 else [THIS, EACH]
-        spacing = None if layer is None else spacing_of(layer, min(offer.ndim, layer.ndim))
+        spacing = None if layer is None else spacing_of(layer, self._spaced_axes(layer))
         known = "unknown" if spacing is None else ", ".join(f"{step:.4g}" for step in spacing)
         self.spacing.native.setPlaceholderText(known)
+
+    def _spaced_axes(self, layer: Image) -> int:
+        """How many numbers the pixel size has."""
+        ndim = SHELF[self.model.value].ndim
+        is_joined = layer.ndim > ndim and self.part.value == JOINED
+        return ndim + 1 if is_joined else ndim
 
     def _refresh_models(self) -> None:
         self.model.reset_choices()
@@ -90,7 +96,7 @@ class SegmentPanel(Panel):
         offer = SHELF[self.model.value]
         leading = max(0, layer.ndim - offer.ndim)
         part = self.part.value if leading else THIS
-        ndim = offer.ndim + (part == JOINED)
+        ndim = self._spaced_axes(layer)
         return Request(
             model=offer.name,
             part=part,
@@ -98,7 +104,7 @@ class SegmentPanel(Panel):
             diameter=self.diameter.value or None,
             spacing=spacing_of_text(self.spacing.value, ndim),
             stored=spacing_of(layer, ndim),
-            rule=SHELF.tuned.get(offer.name) if self.tuned.value else None,
+            tuning=SHELF.tuned.get(offer.name) if self.tuned.value else None,
         )
 
     def _find(self) -> None:
@@ -114,35 +120,29 @@ class SegmentPanel(Panel):
             return
         pixels = pixels_of(layer, self.colour.value)
 
-        def work(work: Work) -> Found:
+        def work(work: Work) -> CellsResult:
             work.tell("loading the model")
             return find_cells(pixels, request, SHELF.load(request.model), work.tell)
 
-        self.run(work, lambda found: self._show(layer, request, found))
+        self.run(work, lambda result: self._show(layer, result))
 
-    def _show(self, image: Image, request: Request, found: Found) -> None:
+    def _show(self, image: Image, result: CellsResult) -> None:
         """Draw the cells, and say what to know about them."""
-        kept = found.kept
-        labels = self._draw(image, found)
-        remember(labels, kept, None if kept is None else request.rule or kept.rule)
+        labels = self._draw(image, result)
+        remember(labels, result.output, result.rule)
         self.viewer.layers.selection.active = labels
-        shown = found.labels if kept is None else found.labels[kept.place]
-        count = len({*shown.flat} - {0}) if shown.size < 1000 else int(shown.max())
-        words = f"{count} cells."
-        self.say(f"{words} {found.note}".strip(), "warning" if found.note else "plain")
+        words = f"{result.count} cell{'s' * (result.count != 1)}."
+        self.say(f"{words} {result.note}".strip(), "warning" if result.note else "plain")
 
-    def _draw(self, image: Image, found: Found) -> Labels:
+    def _draw(self, image: Image, result: CellsResult) -> Labels:
         """The layer of the cells: that of an earlier search if nobody corrected it."""
         name = f"{image.name} cells"
         if name in self.viewer.layers:
             layer = self.viewer.layers[name]
-            is_ours = isinstance(layer, Labels) and layer.data.shape == found.labels.shape
+            is_ours = isinstance(layer, Labels) and layer.data.shape == result.labels.shape
             if is_ours and not is_corrected(layer):
-                if found.kept is not None and found.kept.place:
-                    labels = layer.data.copy()
-                    labels[found.kept.place] = found.labels[found.kept.place]
-                    layer.data = labels
-                else:
-                    layer.data = found.labels
+                labels = layer.data.copy()
+                labels[result.place] = result.labels[result.place]
+                layer.data = labels
                 return layer
-        return self.viewer.add_labels(found.labels, name=name, **copied_place(image))
+        return self.viewer.add_labels(result.labels, name=name, **copied_place(image))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakMethod
 
 from seamwise.io import (
-    DecodeRule,
     SegmentationInfo,
     describe_model,
     read_card,
@@ -15,6 +15,7 @@ from seamwise.io import (
 
 if TYPE_CHECKING:  # slow to import
     from seamwise.segmentation import Model
+    from seamwise_napari.finding import Tuning
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ class Shelf:
     Attributes
     ----------
     tuned : dict
-        Rules that the user found with the sliders, by the name of the model.
+        `Tuning` that the user found with the sliders, by the name of the model.
     """
 
     def __init__(self) -> None:
-        self.tuned: dict[str, DecodeRule] = {}
+        self.tuned: dict[str, Tuning] = {}
         self._models: dict[str, Model] = {}
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[WeakMethod[Callable[[], None]]] = []
         self._offers: dict[str, Offer] = {}
         for name, path in shipped_models().items():
             info = describe_model(path)
@@ -94,8 +95,8 @@ class Shelf:
         owner = self._offers.get(wanted)
         chosen = wanted if owner is None or owner.path == path else str(path)
         self._offers[chosen] = Offer(chosen, path, info, "")
-        for kept in (self._models, self.tuned):
-            kept.pop(chosen, None)
+        for content in (self._models, self.tuned):
+            content.pop(chosen, None)
         self.tell()
         return chosen
 
@@ -109,12 +110,15 @@ class Shelf:
 
     def tell(self) -> None:
         """Tell the widgets that offers or tuned rules changed."""
-        for listener in self._listeners:
-            listener()
+        methods = [(reference, reference()) for reference in self._listeners]
+        self._listeners = [reference for reference, method in methods if method is not None]
+        for _, method in methods:
+            if method is not None:
+                method()
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Call a function whenever the offers changed."""
-        self._listeners.append(listener)
+        """Call a method whenever the offers changed, as long as its object lives."""
+        self._listeners.append(WeakMethod(listener))
 
 
 SHELF = Shelf()

@@ -1,6 +1,7 @@
 """Measurements of labels as a table for napari: `measure_labels`, `features_of`. Needs no Qt."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
@@ -27,9 +28,10 @@ def measure_labels(
     Parameters
     ----------
     channels : sequence of (name, pixels)
+        Pixels have the shape of the labels, and any real type; the names are those of columns.
     labels : (Y, X) or (Z, Y, X) integer array
     options : MeasureOptions
-        Without names.
+        Its names are not used.
     spacing : tuple of float or None
         Micrometres along each axis of the labels.
     by_plane : bool
@@ -45,6 +47,7 @@ def measure_labels(
     for name, pixels in channels:
         if pixels.shape != labels.shape:
             raise ValueError(f"the image {name} has another size than the labels")
+    options = replace(options, names=tuple(name for name, _ in channels))
     stack = np.stack([np.asarray(pixels) for _, pixels in channels])
     if not by_plane or labels.ndim == 2:
         return measure(stack, labels, options, spacing=spacing)
@@ -68,7 +71,7 @@ def column_names(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         plain = "_".join(name.split()) or "image"
         numbered = (f"{plain}_{number}" for number in count(2))
-        columns.append(next(one for one in chain([plain], numbered) if one not in columns))
+        columns.append(next(name for name in chain([plain], numbered) if name not in columns))
     return tuple(columns)
 
 

@@ -18,7 +18,7 @@ from seamwise_napari.training import (
     RANDOM,
     UNLABELLED,
     add_pair,
-    collected,
+    count_pairs,
     progress_words,
     run_folder,
     train_on,
@@ -52,6 +52,7 @@ class TrainPanel(Panel):
         self.resume = CheckBox(text="continue the last run", label="", value=False)
         self.begin = button("Train", self._train)
         self.curve = Label(value="", label="", visible=False)
+        self._output: Path | None = None
         fields = [
             *(self.image, self.cells, self.folder, self.start, self.add),
             *(self.unlabelled, self.steps, self.resume, self.begin, self.curve),
@@ -77,7 +78,7 @@ class TrainPanel(Panel):
         """Say what the folder holds."""
         folder = self._chosen_folder()
         if folder is not None:
-            self._try(lambda: self.say(collected(folder).words))
+            self._try(lambda: self.say(count_pairs(folder).words))
 
     def _add(self) -> None:
         """Write the image and its labels to the folder."""
@@ -92,8 +93,8 @@ class TrainPanel(Panel):
             pixels, mask = pixels_of(image), labels.data
             ndim = self._ndim or mask.ndim
             spacing = spacing_of(image, mask.ndim)
-            names = add_pair(folder, image.name, pixels, mask, spacing, ndim)
-            self.say(f"Added {', '.join(names)}. {collected(folder).words}")
+            addition = add_pair(folder, image.name, pixels, mask, spacing, ndim)
+            self.say(f"{addition.words} {count_pairs(folder).words}")
 
         self._try(write)
 
@@ -144,6 +145,8 @@ class TrainPanel(Panel):
         self._draw_curve()
 
     def _draw_curve(self) -> None:
+        if self._output is None:
+            return
         path = self._output / "curve.png"
         drawn = path.stat().st_mtime if path.exists() else 0.0
         if drawn == self._drawn:
@@ -158,6 +161,7 @@ class TrainPanel(Panel):
     def _offer(self, run: _Run) -> None:
         """Offer the new model in the other widgets."""
         self._draw_curve()
+        self.resume.value = False
         model = run.output / "model.safetensors"
         if not model.exists():
             self.say("The run ended before its first validation: it has no model.", "warning")
@@ -168,9 +172,12 @@ class TrainPanel(Panel):
 
     def cancelled(self, result: Any) -> None:
         """Tell the user how to resume a run that was stopped."""
-        self.resume.value = True
+        if result is None or not (result.output / "checkpoint.pt").exists():
+            super().cancelled(result)
+            return
         words = "Stopped. Train continues it while 'continue the last run' is set."
-        if result is not None and (result.output / "model.safetensors").exists():
+        if (result.output / "model.safetensors").exists():
             self._offer(result)
             words = f"{words} {self.message.value}"
+        self.resume.value = True
         self.say(words)

@@ -11,7 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from seamwise.engine import TrainProgress, read_settings
-from seamwise.io import find_images, make_folder, read_labels, write_labels
+from seamwise.io import find_images, make_folder, read_image, read_labels, write_labels
 from seamwise.segmentation import (
     TrainSettings,
     find_pairs,
@@ -32,7 +32,7 @@ Report = Callable[[TrainProgress], "bool | None"]
 
 
 @dataclass(frozen=True)
-class Collected:
+class PairCounts:
     """What a folder of training data holds."""
 
     images: int
@@ -44,6 +44,19 @@ class Collected:
         return f"{self.images} annotated image{'s' * (self.images != 1)}, {self.cells} cells."
 
 
+@dataclass(frozen=True)
+class Addition:
+    """What `add_pair` wrote: names of images, and whether they replace those of the same pixels."""
+
+    names: list[str]
+    is_new: bool
+
+    @property
+    def words(self) -> str:
+        """The names in words."""
+        return f"{'Added' if self.is_new else 'Replaced'} {', '.join(self.names)}."
+
+
 def add_pair(
     folder: Path,
     name: str,
@@ -51,15 +64,20 @@ def add_pair(
     labels: NDArray[Any],
     spacing: tuple[float, ...] | None,
     ndim: int,
-) -> list[str]:
-    """Write an image and its labels to ``images/`` and ``masks/`` of a folder; return the names.
+) -> Addition:
+    """Write an image and its labels to ``images/`` and ``masks/`` of a folder.
+
+    Another image that has the same name stays: the new one gets a number. The same pixels again
+    replace their labels.
 
     Parameters
     ----------
     folder : Path
     name : str
         Of the image.
-    pixels, labels : (Y, X) or (Z, Y, X) array
+    pixels : (Y, X) or (Z, Y, X) array
+        Of integers, floats or bool.
+    labels : integer array of the same shape
     spacing : tuple of float or None
         Micrometres along each axis.
     ndim : {2, 3}
@@ -68,8 +86,9 @@ def add_pair(
     Raises
     ------
     ValueError
-        The shapes differ, or no label is drawn.
+        The shapes differ, no label is drawn, or the pixels have other axes or another type.
     """
+    _check_axes(pixels.ndim, ndim)
     if pixels.shape != labels.shape:
         raise ValueError(
             f"the image has {_size(pixels.shape)} pixels and the labels {_size(labels.shape)}: "
@@ -77,25 +96,30 @@ def add_pair(
         )
     if not labels.any():
         raise ValueError("no cell is drawn in these labels: paint some first")
-    written = []
-    for stem, plane, mask in _parts(_safe(name), pixels, labels, ndim):
-        for part in ("images", "masks"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+    pixels = _storable(np.asarray(pixels))
+    name, earlier = _free_name(folder / "images", _safe(name), pixels, ndim)
+    for path in earlier:  # of planes that have no label now, too
+        path.unlink()
+        (folder / "masks" / path.name).unlink(missing_ok=True)
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    stems = []
+    for stem, plane, mask in _parts(name, pixels, labels, ndim):
         steps = None if spacing is None else spacing[-plane.ndim :]
         _write_image(folder / "images" / f"{stem}.tif", plane, steps)
         write_labels(folder / "masks" / f"{stem}.tif", mask, spacing=steps)
-        written.append(stem)
-    return written
+        stems.append(stem)
+    return Addition(stems, is_new=not earlier)
 
 
-def collected(folder: Path) -> Collected:
+def count_pairs(folder: Path) -> PairCounts:
     """Count the annotated images of a folder, and their cells."""
     masks = folder / "masks"
     if not masks.is_dir():
-        return Collected(0, 0)
+        return PairCounts(0, 0)
     paths = find_images([masks])
     cells = (np.unique(labels[labels > 0]).size for labels in map(read_labels, paths))
-    return Collected(len(paths), sum(cells))
+    return PairCounts(len(paths), sum(cells))
 
 
 def run_folder(folder: Path, *, resume: bool) -> Path:
@@ -163,13 +187,64 @@ def _parts(
         yield f"{name}_z{z:04d}", pixels[z], labels[z]
 
 
+def _check_axes(axes: int, ndim: int) -> None:
+    """Refuse what is neither a plane nor a stack, and planes for models of stacks."""
+    if axes not in (2, 3):
+        raise ValueError(
+            f"training takes planes and stacks, and this image has {axes} axes: "
+            "add a time point as a layer of its own"
+        )
+    if axes < ndim:
+        raise ValueError(
+            "this image is a plane, and the model to begin with is for stacks: "
+            "choose one for planes"
+        )
+
+
+def _storable(pixels: NDArray[Any]) -> NDArray[Any]:
+    """The pixels in a type that OME-TIFF has."""
+    if pixels.dtype == bool:
+        return pixels.astype(np.uint8)
+    if pixels.dtype.kind not in "iuf" or pixels.dtype.itemsize > 8:
+        raise ValueError(f"pixels of type {pixels.dtype} cannot be trained on: convert the image")
+    if pixels.dtype == np.float16:
+        return pixels.astype(np.float32)
+    is_long = pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 8
+    return pixels.astype(np.float64) if is_long else pixels
+
+
+def _free_name(images: Path, name: str, pixels: NDArray[Any], ndim: int) -> tuple[str, list[Path]]:
+    """A name that no other image has, and the files there that hold these pixels."""
+    stem, number = name, 1
+    while not _hold(files := _files_of(images, stem, pixels, ndim)):
+        number += 1
+        stem = f"{name}_{number}"
+    return stem, list(files)
+
+
+def _files_of(images: Path, stem: str, pixels: NDArray[Any], ndim: int) -> dict[Path, NDArray[Any]]:
+    """Files with the name of an image or of its planes, each with the pixels that belong there."""
+    if pixels.ndim == ndim:
+        path = images / f"{stem}.tif"
+        return {path: pixels} if path.exists() else {}
+    planes = {}
+    for path in images.glob(f"{stem}_z*.tif"):
+        z = path.stem.removeprefix(f"{stem}_z")
+        if z.isdecimal():
+            planes[path] = pixels[int(z)] if int(z) < len(pixels) else pixels[:0]
+    return planes
+
+
+def _hold(files: dict[Path, NDArray[Any]]) -> bool:
+    """Whether each file holds the pixels that belong there."""
+    return all(np.array_equal(read_image(path).data, pixels) for path, pixels in files.items())
+
+
 def _write_image(path: Path, pixels: NDArray[Any], spacing: tuple[float, ...] | None) -> None:
     """Write a grey image as OME-TIFF, which keeps its pixel size."""
     metadata: dict[str, Any] = {"axes": "ZYX"[-pixels.ndim :]}
     for axis, step in zip(metadata["axes"], spacing or (), strict=False):
         metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": "µm"}
-    if pixels.dtype == bool:
-        pixels = pixels.astype(np.uint8)
     tifffile.imwrite(path, pixels, ome=True, metadata=metadata, compression="zlib")
 
 

@@ -31,7 +31,8 @@ class Work:
     """
 
     def __init__(self, function: Callable[["Work"], Any]) -> None:
-        self.stage, self.share = "starting", None  # type: str, float | None
+        self.stage = "starting"
+        self.share: float | None = None
         self.result: Any = None
         self.error = ""
         self._function, self._cancel = function, Event()

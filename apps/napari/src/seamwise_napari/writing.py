@@ -14,6 +14,9 @@ from seamwise_napari.layers import spacing_of
 def write_label_file(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write labels as `seamwise segment` does, with their pixel size; return the path.
 
+    `data` is a (Y, X) or (Z, Y, X) integer array with 0 as background; `meta` has the scale and
+    the units of the layer.
+
     Raises
     ------
     ValueError, OSError
@@ -27,6 +30,8 @@ def write_label_file(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 def write_outline_file(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write the outlines of cells for QuPath (``.geojson``) or ImageJ (``.zip``).
+
+    `data` is a (Y, X) or (Z, Y, X) integer array with 0 as background. Outlines are in pixels.
 
     Raises
     ------
