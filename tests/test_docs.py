@@ -21,6 +21,7 @@ from PIL import Image
 from typer.main import get_command
 
 from seamwise.cli import app
+from seamwise.exchange import trace, write_geojson
 from seamwise.io.images import write_labels, write_png
 from seamwise.io.ome_zarr import write_image
 from seamwise.segmentation import TrainSettings
@@ -186,6 +187,7 @@ def folder(tmp_path_factory):
         "more-images",
         "true-labels",
         "masks",
+        "annotations",
         "my-data/images",
         "my-data/masks",
     ):
@@ -199,6 +201,7 @@ def folder(tmp_path_factory):
             write_png(folder / "more-images" / f"{name}.png", image)
             write_labels(folder / "true-labels" / f"{name}.tif", labels)
             write_labels(folder / "masks" / f"{name}.tif", labels)
+            write_geojson(folder / "annotations" / f"{name}.geojson", trace(labels))
     (folder / "predictions").mkdir()
     classes = np.eye(3, dtype=np.float32)[np.clip(labels, 0, 1)]
     for name in "ab":
