@@ -86,6 +86,27 @@ def test_what_one_tile_covers_is_not_copied_and_its_largest_part_comes_last():
     assert [sizes[-1] for sizes in yielded] == [max(sizes) for sizes in yielded]
 
 
+@pytest.mark.parametrize(
+    "shape", [(16, 200, 90), (90, 16, 200), (200, 90, 16), (24, 300), (300, 24)]
+)
+def test_what_is_held_lies_across_the_shorter_axes(shape):
+    """It is the strip that tiles share across the longest axis, and less than a tile."""
+    most, overlap, size = 0, 4, 16
+    image = np.ones((1, *shape), np.float32)
+    computed = np.zeros(shape, bool)
+    covered = np.zeros(shape, bool)
+
+    def compute(box):
+        computed[box] = True
+        return image[(slice(None), *box)]
+
+    for box, _ in blend(tiles(shape, size=size, overlap=overlap, multiple=4), compute):
+        most = max(most, int((computed & ~covered).sum()))
+        covered[box] = True
+    strip = overlap * np.prod(shape) // max(shape)
+    assert most <= strip + size ** len(shape)
+
+
 def _covers(outer, box):
     return all(o.start <= b.start and b.stop <= o.stop for o, b in zip(outer, box, strict=True))
 

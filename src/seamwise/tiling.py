@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, product
 from typing import Any
 
@@ -88,7 +89,8 @@ def blend(
     Parameters
     ----------
     parts : sequence of Tile
-        All that `tiles` returned for a grid.
+        All that `tiles` returned for a grid. They are computed along the longest axis last, so that
+        the strip that is held lies across the shorter ones.
     compute : function
         box → array `(channels, *box shape)`.
 
@@ -101,7 +103,7 @@ def blend(
     """
     boxes_of_axis = [_boxes_along(parts, axis) for axis in range(len(parts[0].box))]
     held: dict[tuple[int, ...], NDArray[np.float32]] = {}
-    for tile in parts:
+    for tile in _along_longest(parts):
         values = np.asarray(compute(tile.box), np.float32)
         for shared in _pieces(tile, boxes_of_axis):
             inside = values[(slice(None), *relative_to(shared.box, tile.box))]
@@ -212,6 +214,23 @@ class _Piece(Tile):
 
     is_first: bool
     is_last: bool
+
+
+def _along_longest(parts: Sequence[Tile]) -> list[Tile]:
+    """Tiles by their start along the longest axis, then along the next."""
+    ordered = list(parts)
+    axes = range(len(parts[0].box))[::-1]
+    for axis in sorted(axes, key=partial(_length, parts)):  # the sort is stable
+        ordered = sorted(ordered, key=partial(_start, axis))
+    return ordered
+
+
+def _length(parts: Sequence[Tile], axis: int) -> int:
+    return max(int(tile.box[axis].stop) for tile in parts)
+
+
+def _start(axis: int, tile: Tile) -> int:
+    return int(tile.box[axis].start)
 
 
 def _boxes_along(parts: Sequence[Tile], axis: int) -> list[tuple[int, int]]:

@@ -6,9 +6,11 @@ import torch
 from seamwise.io import describe_model, read_labels
 from seamwise.io.models import (
     Architecture,
+    DecodeRule,
     Fit,
     NormalizationRule,
     SegmentationInfo,
+    ThresholdPair,
     save_model,
 )
 from seamwise.nets import UNet
@@ -31,6 +33,7 @@ from seamwise.segmentation.fit import (
     misfit,
     skewness,
 )
+from seamwise.segmentation.predict import Model
 from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.synth import crowded_cells
 
@@ -176,6 +179,34 @@ def test_noise_that_fills_a_stack_with_a_cell_becomes_none(tmp_path):
     assert volume.cells == (0,)
     assert "no cells are kept" in volume.caution
     assert read_labels(tmp_path / "a.ome.zarr").max() == 0
+
+
+class Dim(torch.nn.Module):
+    """A network that gives bright pixels 0.42 of a cell and 0.03 of touching cells."""
+
+    ndim, multiple = 2, 1
+
+    def forward(self, image):
+        bright = (image[:, :1] > 0.5).float()
+        background = 0.97 * (1 - bright) + 0.53 * bright
+        maps = [background, 0.01 + 0.41 * bright, 0.01 + 0.02 * bright, 0.01 + 0.01 * bright]
+        return torch.cat(maps, 1).log()
+
+
+def test_cells_below_a_half_are_kept_by_a_rule_with_thresholds_of_its_own():
+    rule = DecodeRule(rule="threshold", threshold=ThresholdPair(touching=0.1, cell=0.3))
+    fit = Fit(certainty=0.8, skewness=0.2)
+    info = described(fit=fit, decode=rule, diameters=(4, 8, 16))
+    model = Model(Dim, info, "cpu", "float32")
+    plane = np.zeros((40, 48), np.uint8)
+    plane[8:20, 10:30] = 200
+    for keep in (True, False):
+        assert segment_image(plane, model=model, keep_probabilities=keep).labels.max() == 1
+    options = SegmentOptions(mode="2d-stitch")
+    slices = segment_slices(plane[None], options, model=model)
+    assert slices.labels.max() == 1
+    assert "no cells" not in slices.caution
+    assert "the model is unsure" in slices.caution
 
 
 def test_a_stack_segmented_by_slices_has_a_caution_too():

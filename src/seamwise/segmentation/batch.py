@@ -299,8 +299,7 @@ def _jobs(
         if job.refusal(files):
             jobs.append(job)
             continue
-        places = (parts, work_folder(parts))
-        has_parts = any(place.exists() for place in places if not has_long_name(place))
+        has_parts = any(p.exists() for p in (parts, work_folder(parts)) if not has_long_name(p))
         if not has_parts and job.is_done(files):
             jobs.append(job)
             continue
@@ -331,7 +330,8 @@ def _whole_image(
     except (ValueError, OSError):
         return 0, is_ome_zarr(path)
     size = volume.channels * volume.dtype.itemsize
-    memory = whole_bytes(math.prod(volume.shape), pixel_bytes=size)
+    longest = None if options.mode == "2d-stitch" else max(volume.shape)  # of one tiled image
+    memory = whole_bytes(math.prod(volume.shape), pixel_bytes=size, longest=longest)
     return memory, volume.times > 1 or is_ome_zarr(path)
 
 

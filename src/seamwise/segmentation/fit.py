@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io.models import Fit, SegmentationInfo
+from seamwise.io.models import DecodeRule, Fit, SegmentationInfo
 from seamwise.segmentation.percentiles import percentiles
 from seamwise.segmentation.zoom import Zoom, diameter_of
 
@@ -132,7 +132,7 @@ def misfit(
         are not.
     look : Look
     cells : int
-        How many were found.
+        How many are kept.
     zoom : Zoom, optional
         How far the image was magnified; by default not at all.
     skew : float, optional
@@ -147,18 +147,17 @@ def misfit(
             f"diameter is {diameter:g}, and the cells that are found are about {across:.0f} pixels "
             f"across: try --diameter {across:.0f}, or none"
         )
-    return _doubt(info, look, skew) or _odd_size(info, look, cells, zoom)
+    return _doubt(info, look, skew, cells) or _odd_size(info, look, cells, zoom)
 
 
-def sees_nothing(info: SegmentationInfo, look: Look) -> bool:
-    """Whether all that a model sees is noise to it, so that no cell is one.
+def sees_nothing(info: SegmentationInfo, look: Look, rule: DecodeRule) -> bool:
+    """Whether all that a model sees is noise to it, so that no cell of a rule is one.
 
-    It is so if the mean gap between the classes is less than half the least one in training. A
-    relief needs no such limit: a rule that decodes by it drops cells of low relief.
+    It is so if the mean gap between the classes is less than half the least one in training. This
+    holds for the arg max alone: other rules have thresholds of their own, which may be lower than
+    the half from which a `Look` counts.
     """
-    if info.fit is None or look.by_relief or not is_comparable(info, look):
-        return False
-    return look.mean < _NOTHING * info.fit.certainty
+    return rule.rule == "argmax" and is_comparable(info, look) and _is_noise(info.fit, look)
 
 
 def is_comparable(info: SegmentationInfo, look: Look) -> bool:
@@ -169,7 +168,7 @@ def is_comparable(info: SegmentationInfo, look: Look) -> bool:
     return look.by_relief == (info.architecture.guides if by_relief is None else by_relief)
 
 
-def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
+def _doubt(info: SegmentationInfo, look: Look, skew: float | None, cells: int) -> str:
     fit = info.fit
     if fit is None or look.mean >= _SLACK * fit.certainty:
         return ""
@@ -181,9 +180,9 @@ def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
         if is_inverted
         else "this may be another kind of image than it knows"
     )
-    if not look.foreground:
+    if not look.foreground and not cells:
         return f"the model sees no cells: {reason}"
-    if sees_nothing(info, look):
+    if _is_noise(fit, look) and not cells:
         return (
             f"the model sees noise (certainty {look.mean:.2f}, in training at least "
             f"{fit.certainty:.2f}), and no cells are kept: {reason}"
@@ -192,6 +191,10 @@ def _doubt(info: SegmentationInfo, look: Look, skew: float | None) -> str:
         f"the model is unsure (certainty {look.mean:.2f}, in training at least "
         f"{fit.certainty:.2f}): {reason}"
     )
+
+
+def _is_noise(fit: Fit | None, look: Look) -> bool:
+    return fit is not None and not look.by_relief and look.mean < _NOTHING * fit.certainty
 
 
 def _across(info: SegmentationInfo, look: Look, cells: int, zoom: Zoom | None) -> float:

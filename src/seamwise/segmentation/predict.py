@@ -197,7 +197,7 @@ def segment_image(
         slabs = Watch(drawn_ahead(parts) if model.lane is None else parts, classes)
         labels = decode_slabs(slabs, channels.shape[1:], rule, classes=classes)
         look = slabs.look
-    if sees_nothing(model.info, look):
+    if sees_nothing(model.info, look, rule):
         labels = np.zeros_like(labels)
     cells = int(labels.max(initial=0))
 

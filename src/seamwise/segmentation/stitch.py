@@ -184,18 +184,19 @@ def segment_slices(
 
     labels = stitch(map(cells, planes.swapaxes(0, 1)), iou=options.iou)
     plane, look = planes[:, planes.shape[1] // 2], sum(looks, Look())
-    if sees_nothing(network.info, look):
-        labels = np.zeros_like(labels)
+    sections = sum(counts)  # of cells, as the model sees them
+    if sees_nothing(network.info, look, rule):
+        labels, sections = np.zeros_like(labels), 0
     caution = second_look(
         lambda box: plane[(slice(None), *box)],
         plane.shape[1:],
         view_of(network, zoom, normalise),
         look,
-        cells=sum(counts),
+        cells=sections,
     ) or misfit(
         network.info,
         look,
-        cells=sum(counts),  # their cross sections, as the model sees them
+        cells=sections,
         zoom=zoom,
         skew=skewness(planes[0]),
         diameter=options.diameter,

@@ -135,9 +135,9 @@ def test_a_whole_image_takes_more_in_a_runtime_that_holds_more_of_a_tile():
 
 
 def test_a_large_image_holds_a_tile_while_the_next_is_computed_and_the_strip_they_share():
-    def slab_bytes(pixels, ndim, tile=None):
+    def slab_bytes(pixels, ndim, **options):
         with_slab, without = (
-            whole_image_bytes(pixels, pixel_bytes=1, slab_maps=n, ndim=ndim, tile=tile)
+            whole_image_bytes(pixels, pixel_bytes=1, slab_maps=n, ndim=ndim, **options)
             for n in (5, 0)
         )
         return with_slab - without
@@ -145,6 +145,8 @@ def test_a_large_image_holds_a_tile_while_the_next_is_computed_and_the_strip_the
     assert slab_bytes(2**20, 2) == 0  # one tile
     assert slab_bytes(4096**2, 2) == 4 * 5 * (1088**2 + 64 * 4096)
     assert slab_bytes(512**3, 3, tile=128**3) == pytest.approx(4 * 5 * (128**3 + 32 * 512**2))
+    flat = slab_bytes(256 * 2048**2, 3, tile=128**3, longest=2048)
+    assert flat == 4 * 5 * (128**3 + 32 * 256 * 2048)
     assert slab_bytes(1089**2, 2) <= 4 * 5 * 1089**2  # never more than the image
 
 

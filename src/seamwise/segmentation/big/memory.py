@@ -62,6 +62,7 @@ def whole_image_bytes(
     maps: int = 0,
     slab_maps: int = 0,
     ndim: int = 2,
+    longest: float | None = None,
 ) -> int:
     """Return the estimated peak of memory for an image that is segmented in one piece.
 
@@ -69,11 +70,12 @@ def whole_image_bytes(
 
         process + pixels of a tile · (what the runtime adds)
                 + pixels · (2 · pixel_bytes + w + 10 · maps)
-                + (t + o · pixels^((d − 1)/d)) · 4 · slab_maps
+                + (t + o · pixels / n) · 4 · slab_maps
 
     with w = 60 in 2D and 96 in 3D, which decoding takes of noise, its worst case, t the pixels of a
     tile, which is decoded while the next is computed, and o the overlap of tiles, for the strip
-    that the next row of tiles shares. An image that fits a tile has neither.
+    across the longest axis, of n pixels, that the next tiles share. An image that fits a tile has
+    neither.
 
     Parameters
     ----------
@@ -91,12 +93,14 @@ def whole_image_bytes(
         Number of those that are decoded.
     ndim : int
         Number of axes, d.
+    longest : float, optional
+        Pixels along the longest axis, n; by default those of a square or cube.
     """
     extra = _TILE_BYTES[_word(runtime)]
     in_tile = min(pixels, _LARGEST_TILE if tile is None else tile)
     larger = max(in_tile - _TILE, 0)
     tile_bytes = in_tile * extra + larger * _LARGER_TILE_BYTES
-    strip = OVERLAP[ndim] * pixels ** ((ndim - 1) / ndim)
+    strip = OVERLAP[ndim] * pixels / (longest or max(pixels, 1) ** (1 / ndim))
     held = in_tile + strip if pixels > in_tile else 0
     slab_bytes = round(4 * slab_maps * min(held, pixels))
     return (

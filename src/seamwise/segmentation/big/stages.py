@@ -111,15 +111,16 @@ class Stages:
     def decode(self, info: SegmentationInfo) -> tuple[int, ...]:
         """Run all stages up to the last; return the number of cells of each time point."""
         self.classify()
-        least = _MORE_THAN_ALL if sees_nothing(info, self.look()) else self.job.rule.min_size
+        rule = self.job.rule
+        least = _MORE_THAN_ALL if sees_nothing(info, self.look(), rule) else rule.min_size
         self._arrays("cores", np.uint32)
         self._run_missing("find", tasks.find)
         for place in self.places:
             self._array(place, "labels", self._cells(place).number.dtype)
         self._run_missing("label", tasks.label)
-        if isinstance(self.job.rule.pair, ReliefPair):
+        if isinstance(rule.pair, ReliefPair):
             for place in self.places:
-                self._unite(place, self.job.rule.pair)
+                self._unite(place, rule.pair)
             self._run_missing("unite", tasks.unite)
         return tuple(self._finish(place, least).count for place in self.places)
 
