@@ -77,7 +77,7 @@ class Work:
             subprocess.run(words, env=environment, stdout=log, stderr=log, check=True)
 
 
-def divided(data: Path, *, quick: bool) -> dict[str, list[Pair]]:
+def divide(data: Path, *, quick: bool) -> dict[str, list[Pair]]:
     """The pairs for training, for the choice of thresholds and for the report."""
     names = set(SELECTION.read_text().split())
     split = find_pairs(data)
@@ -106,7 +106,7 @@ def prepare(work: Work, parts: Mapping[str, Sequence[Pair]]) -> None:
     one = ("-np", "1", "-npfp", "1")
     work.run("nnUNetv2_plan_and_preprocess", "-d", "501", "-c", "2d", *one)
     record = read_json(plans)
-    record["configurations"][CONFIGURATION] = reduced(record["configurations"]["2d"])
+    record["configurations"][CONFIGURATION] = reduce_plan(record["configurations"]["2d"])
     write_json(plans, record)
 
 
@@ -117,7 +117,7 @@ def link(path: Path, folder: Path) -> None:
         (folder / path.name).symlink_to(path.resolve())
 
 
-def reduced(planned: Mapping[str, Any]) -> dict[str, Any]:
+def reduce_plan(planned: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration of the comparison, from the one that nnU-Net planned."""
     stages = len(FEATURES)
     network = planned["architecture"]["arch_kwargs"]
@@ -138,7 +138,7 @@ def reduced(planned: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def trained(work: Work, loss: str, seed: int, *, epochs: int, steps: int) -> float | None:
+def train_network(work: Work, loss: str, seed: int, *, epochs: int, steps: int) -> float | None:
     """Train a network, or resume; return the seconds, if it was not interrupted."""
     results = work.folder / f"seed-{seed}"
     folder = results / DATASET / f"{TRAINERS[loss]}__nnUNetPlans__{CONFIGURATION}" / "fold_all"
@@ -158,7 +158,7 @@ def trained(work: Work, loss: str, seed: int, *, epochs: int, steps: int) -> flo
     return None if is_begun else round(time.monotonic() - began)
 
 
-def predicted(work: Work, loss: str, seed: int) -> Path:
+def predict(work: Work, loss: str, seed: int) -> Path:
     """Predict the probabilities of the selection and report images; return their folder."""
     output = work.folder / "predictions" / f"{loss}-{seed}"
     work.run(
@@ -171,7 +171,7 @@ def predicted(work: Work, loss: str, seed: int) -> Path:
     return output
 
 
-def scored(folder: Path, parts: Mapping[str, Sequence[Pair]], masks: Mapping[str, Path]) -> Line:
+def score(folder: Path, parts: Mapping[str, Sequence[Pair]], masks: Mapping[str, Path]) -> Line:
     """Tune on the selection, decode the report with arg max and thresholds; return the scores."""
     tuning = tune_stored(folder, masks["selection"])
     files = [folder / f"{pair.name}.npz" for pair in parts["report"]]
@@ -201,21 +201,20 @@ def read_lines(folder: Path) -> list[Line]:
 
 def compare(work: Work, options: argparse.Namespace) -> None:
     """Train and score each run that has no line yet, one seed of all losses after the other."""
-    parts = divided(options.data, quick=options.quick)
+    parts = divide(options.data, quick=options.quick)
     make_folder(work.folder)
     prepare(work, parts)
     masks = {part: work.folder / part for part in ("selection", "report")}
     for seed, loss in product(range(options.seeds), options.losses):
         lines = read_lines(work.folder)
-        run = {"loss": loss, "seed": seed}
+        run = {"loss": loss, "seed": seed, "steps": options.epochs * options.steps}
         if any(line.items() >= run.items() for line in lines):
             continue
-        seconds = trained(work, loss, seed, epochs=options.epochs, steps=options.steps)
+        seconds = train_network(work, loss, seed, epochs=options.epochs, steps=options.steps)
         line = {
             **run,
-            "steps": options.epochs * options.steps,
             "seconds": seconds,
-            **scored(predicted(work, loss, seed), parts, masks),
+            **score(predict(work, loss, seed), parts, masks),
         }
         print(json.dumps(line), flush=True)
         write_json(work.folder / "scores.json", {"runs": [*lines, line]})
@@ -292,6 +291,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     options.losses = options.losses.split(",")
+    if unknown := set(options.losses) - set(TRAINERS):
+        parser.error(f"--losses must be of {', '.join(TRAINERS)}, not {', '.join(unknown)}")
     options.steps = STEPS
     if options.quick:
         options.seeds, options.epochs, options.steps = 1, 2, 4

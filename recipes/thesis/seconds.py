@@ -82,6 +82,8 @@ def main() -> None:
     plural = "s" if threads > 1 else ""
     machine = f"cpu, {threads} thread{plural}, {numbers}, torch {torch.__version__}"
     content = read_json(OUTPUT) if OUTPUT.exists() else {}
+    if content.get("machine", machine) != machine:
+        parser.error(f"{OUTPUT} was measured on {content['machine']}, not {machine}: delete it")
     files = content.get("files", {})
     for path in sorted(HERE.glob("*.toml")):
         if path.stem not in files:

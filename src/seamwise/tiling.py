@@ -208,8 +208,9 @@ def relative_to(box: Sequence[slice], outer: Sequence[slice]) -> tuple[slice, ..
 
 @dataclass(frozen=True, eq=False)
 class _Piece(Tile):
-    """A part of a tile that no other tile covers by half; whether it is the first and the last to
-    cover it.
+    """A part of a tile that each other tile covers whole or not at all.
+
+    `is_first` and `is_last` are whether this tile is the first and the last of those that do.
     """
 
     is_first: bool

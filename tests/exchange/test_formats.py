@@ -362,11 +362,12 @@ def test_existing_files_stay_unless_asked(tmp_path):
 
 def test_bad_calls_are_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
-    (tmp_path / "tracks" / "a_RES").mkdir(parents=True)
-    (tmp_path / "tracks" / "a_RES" / "res_track.txt").touch()
+    for name in ("b_RES", "c_RES", "a_RES"):
+        (tmp_path / "tracks" / name).mkdir(parents=True)
+        (tmp_path / "tracks" / name / "res_track.txt").touch()
     tifffile.imwrite(tmp_path / "a.tif", HOLES)
     for files, words in (
-        (["tracks"], r"tracks holds tracks: name their folder, .*a_RES"),
+        (["tracks"], r"tracks holds tracks: name a folder of them, e.g. .*a_RES"),
         (["empty"], "holds no outlines"),
         (["nowhere.zip"], "does not exist"),
         (["a.tif"], "is not of a known kind"),

@@ -7,7 +7,13 @@ import tifffile
 import torch
 
 from seamwise.fusion import FusionSettings, Simulation, data, fuse_pair, load, make_pair, train
-from seamwise.fusion.train import _FusionTask, _thin_out, fixed_pairs, regression_loss
+from seamwise.fusion.train import (
+    _features_sha256,
+    _FusionTask,
+    _thin_out,
+    fixed_pairs,
+    regression_loss,
+)
 from seamwise.io.models import FusionInfo, load_model
 from seamwise.losses import perceptual, ssim
 
@@ -209,8 +215,14 @@ def test_the_perceptual_loss_takes_a_network_from_python(tmp_path, pictures, qui
     run(tmp_path, pictures, settings, features=network)
     run(tmp_path, pictures, settings, features=network, resume=True)
     other = torch.nn.Conv2d(3, 2, 3).eval().requires_grad_(False)
-    with pytest.raises(ValueError, match="made with a different features file"):
+    with pytest.raises(ValueError, match="made with different features"):
         run(tmp_path, pictures, settings, features=other, resume=True)
+
+
+def test_features_in_bfloat16_are_known_by_their_weights():
+    networks = [torch.nn.PReLU(1, init=number).bfloat16() for number in (0.5, 0.5, 0.75)]
+    first, same, other = map(_features_sha256, networks)
+    assert first == same != other
 
 
 @pytest.mark.parametrize("loss", ["huber", "gradient", "ssim"])

@@ -56,6 +56,22 @@ def stand_in(info):
     return ReadyNetwork(lambda: None, info, "cpu", "float32", compiled=runtime, sha256=sha256)
 
 
+def test_a_network_that_cannot_be_compiled_for_streams_has_one_lane():
+    def fail():
+        raise RuntimeError("out of memory")
+
+    info = SegmentationInfo(
+        architecture=Architecture(in_channels=1, out_channels=2),
+        classes=("background", "cell"),
+        channels=("grey",),
+    )
+    plane = stand_in(info)
+    whole = replace(plane, compiled=replace(plane.compiled, in_streams=fail))
+    with whole.shared(in_streams=True) as network:
+        assert network.compiled is whole.compiled
+        assert network.call(abs, -1) == 1
+
+
 def one_cell(image):
     return Prediction(np.ones(image.shape[1:], np.uint8), None)
 
@@ -367,7 +383,8 @@ def test_options_that_no_file_could_satisfy_are_refused_at_once(images, tmp_path
         segment_files(images, tmp_path / "out", SegmentOptions(axes="QQ"))
 
 
-def test_an_interrupted_overwrite_leaves_no_mixture(images, tmp_path):
+def test_an_interrupted_overwrite_leaves_no_mixture(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "_QUEUE", 1)
     list(
         segment_files(images, tmp_path / "out", SegmentOptions(), files=OutputOptions(overlay=True))
     )
@@ -379,7 +396,11 @@ def test_an_interrupted_overwrite_leaves_no_mixture(images, tmp_path):
             files=OutputOptions(overwrite=True),
         )
     )
-    assert (tmp_path / "out" / "a.tif").exists()
+    # two threads: the second image may be in work
+    assert {path.name for path in (tmp_path / "out").glob("*.tif")} in (
+        {"a.tif"},
+        {"a.tif", "b.tif"},
+    )
     assert not list((tmp_path / "out").glob("*_overlay.png"))
     assert len(list(segment_files(images, tmp_path / "out", SegmentOptions(min_size=3)))) == 3
 

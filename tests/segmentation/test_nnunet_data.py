@@ -183,6 +183,8 @@ def test_nifti_is_for_stacks_and_needs_its_extra(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"nifti is for stacks, and .* is a plane") as caught:
         write_nnunet(source, tmp_path / "raw", file_format="nifti")
     assert one_line(caught, "cells0.tif", "choose tiff")
+    with pytest.raises(ValueError, match="file_format must be tiff or nifti, not 'nii'"):
+        write_nnunet(source, tmp_path / "raw", file_format="nii")
     assert not (tmp_path / "raw").exists()
 
 

@@ -42,3 +42,5 @@ def test_a_threshold_out_of_range_is_refused(values, words):
     own = DecodeRule(rule="relief", relief=ReliefPair(foreground=0.25, core=0.5))
     with pytest.raises(ValueError, match=words):
         rule_with(own, values)
+    with pytest.raises(ValueError, match="rule argmax has no threshold 'core': it has none"):
+        rule_with(DecodeRule(), {"core": 0.5})

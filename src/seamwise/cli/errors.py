@@ -78,7 +78,7 @@ class Commands(TyperGroup):
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse a word without letters: as a path it would mean the current folder."""
+    """Refuse an empty word: as a path it would mean the current folder."""
     for before, word in pairwise(["", *words]):
         if not word or (word.startswith("--") and word.endswith("=")):
             name = word.rstrip("=") or (before if before.startswith("-") else "an argument")

@@ -210,7 +210,7 @@ def _say_use(model: Path, output: Path) -> None:
         step.scores["panoptic_quality"] for step in read_log(output / "log.csv") if step.scores
     ]
     if scores and not max(scores):
-        say(f"wrote {model}: it finds no cell right yet (PQ 0); train it longer, or from nuclei-2d")
+        say(f"wrote {model}: it finds no cell right yet (PQ 0); train it longer")
         return
     name = shlex.quote(str(model))
     say(f"wrote {model}: use it with `seamwise segment IMAGES -o LABELS --model {name}`")

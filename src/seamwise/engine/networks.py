@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
@@ -170,10 +170,14 @@ class ReadyNetwork(Generic[AnyInfo]):
 
         With `in_streams`, where the runtime has them, two calls are computed at once, each on half
         of the cores: two halves compute more than the whole, whose parts wait for each other.
-        Otherwise the lane is one thread, and each call has all cores.
+        Otherwise, or if the network cannot be compiled for streams, the lane is one thread, and
+        each call has all cores. A `lane` that the network has already is not used meanwhile.
         """
         streams = self.compiled and self.compiled.in_streams
-        halves = streams() if in_streams and streams else None
+        halves = None
+        if in_streams and streams:
+            with suppress(RuntimeError, MemoryError):
+                halves = streams()
         with ThreadPoolExecutor(STREAMS if halves else 1) as lane:
             yield replace(self, compiled=halves or self.compiled, lane=lane)
 

@@ -234,10 +234,10 @@ def _outline_files(files: Sequence[AnyPath]) -> list[Path]:
         if file.is_dir() and not is_series(file):
             inside = [path for path in sorted(file.iterdir()) if path.suffix.lower() in kinds]
         if not inside:
-            series = [path.name for path in file.iterdir() if path.is_dir() and is_series(path)]
+            series = [path.name for path in sorted(file.iterdir()) if is_series(path)]
             if series:
                 raise ValueError(
-                    f"folder {file} holds tracks: name their folder, {file / series[0]}"
+                    f"folder {file} holds tracks: name a folder of them, e.g. {file / series[0]}"
                 )
             raise ValueError(f"folder {file} holds no outlines: expected {', '.join(kinds)}")
         paths += inside

@@ -67,7 +67,8 @@ def train(
         pair from each validation picture, of up to 64 pictures spread over them.
     features : callable, optional
         The frozen network of the loss "perceptual": see `losses.perceptual`. A module is moved to
-        the device. Resume with the same one: its weights are compared.
+        the device. Resume with the same one: the weights of a module are compared, of another
+        function its name.
 
     Returns
     -------
@@ -284,7 +285,12 @@ def _features_sha256(features: Features) -> str:
     if isinstance(features, nn.Module):
         for name, weights in features.state_dict().items():
             digest.update(name.encode())
-            digest.update(weights.cpu().numpy().tobytes())
+            digest.update(_bytes(weights))
     else:
         digest.update(getattr(features, "__qualname__", type(features).__qualname__).encode())
     return digest.hexdigest()
+
+
+def _bytes(weights: torch.Tensor) -> bytes:
+    """The bytes of an array in any type, also one that NumPy lacks."""
+    return weights.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

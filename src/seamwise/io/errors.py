@@ -42,7 +42,7 @@ def unreadable(path: Path, kind: str, error: Exception) -> Exception:
 def first_line(error: Exception) -> str:
     """Return the first line of what a library says, or the kind of error if it says nothing.
 
-    A lookup that failed says only what it looked for.
+    A key that is missing says only its name.
 
     Examples
     --------
@@ -52,10 +52,12 @@ def first_line(error: Exception) -> str:
     'EOFError'
     >>> first_line(KeyError("pages"))
     "a part is missing ('pages')"
+    >>> first_line(IndexError("list index out of range"))
+    'list index out of range'
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = lines[0][:_REASON_LENGTH]
-    return f"a part is missing ({line})" if isinstance(error, LookupError) else line
+    return f"a part is missing ({line})" if isinstance(error, KeyError) else line
 
 
 def error_line(path: Path, error: Exception) -> str:

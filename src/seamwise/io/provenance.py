@@ -193,6 +193,8 @@ def _differences(name: str, record: Any, inputs: Any) -> Iterator[str]:
 def _of_file(name: str) -> str:
     if name == "data":
         return "made with different images or masks"
+    if name == "features":
+        return "made with different features"
     return f"made with a different {name} file"
 
 

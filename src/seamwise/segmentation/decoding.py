@@ -28,7 +28,7 @@ def decode_slabs(
     *,
     classes: int | None = None,
 ) -> Labels:
-    """Label the cells from class probabilities that come slab by slab.
+    """Label the cells from class probabilities that come part by part.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def decode_slabs(
 
     Notes
     -----
-    Between the slabs one byte per pixel is held, the class; for a watershed or by relief five, the
+    Between the parts one byte per pixel is held, the class; for a watershed or by relief five, the
     height too.
     """
     if isinstance(rule.pair, WatershedPair):

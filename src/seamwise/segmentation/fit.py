@@ -14,7 +14,7 @@ from seamwise.segmentation.zoom import Zoom, diameter_of
 
 _SLACK = 0.9  # of the least certainty in training: below this the model is called unsure
 # Of the least certainty in training: below it an image shows nothing that the model knows. With
-# `walls-3d`, noise has 0.21 to 0.45 of it, real cells that are found 0.62 or more, see
+# `walls-3d`, noise has 0.18 to 0.46 of it, real cells that are found 0.62 or more, see
 # benchmarks/README.md ("Noise in stacks").
 _NOTHING = 0.5
 _OTHER = 2.0  # times larger or smaller than the diameter that was given

@@ -173,9 +173,9 @@ def write_nnunet(
     FileNotFoundError
         There is no such folder, no image, or an image has no mask.
     ValueError
-        The name has another form; a mask has another size than its image, or holds classes; images
-        differ in their axes or channels; as `read_image` and `read_labels`. NIfTI is asked for
-        planes, or nibabel is not installed.
+        The name or the format is another word; a mask has another size than its image, or holds
+        classes; images differ in their axes or channels; as `read_image` and `read_labels`. NIfTI
+        is asked for planes, or nibabel is not installed.
     FileExistsError
         The data set already exists.
     OSError
@@ -184,6 +184,8 @@ def write_nnunet(
     source, output = Path(source), Path(output)
     if not _NAME.fullmatch(name):
         raise ValueError(f"name must be like Dataset501_Cells, with three digits, not {name!r}")
+    if file_format not in _FILES:
+        raise ValueError(f"file_format must be {' or '.join(_FILES)}, not {file_format!r}")
     files = _FILES[file_format]
     if file_format == "nifti":
         check_nifti()

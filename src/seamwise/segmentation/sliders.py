@@ -84,6 +84,12 @@ def rule_with(rule: DecodeRule, values: Mapping[str, Any]) -> DecodeRule:
 
     `decode_rule` changes the smallest size of a cell.
 
+    Parameters
+    ----------
+    rule : DecodeRule
+    values : mapping of str to float
+        The new thresholds, each from 0 to the largest value of its slider.
+
     Raises
     ------
     ValueError
@@ -92,7 +98,8 @@ def rule_with(rule: DecodeRule, values: Mapping[str, Any]) -> DecodeRule:
     sliders = {slider.name: slider for slider in sliders_of(rule)[:-1]}  # the size is apart
     for name, value in values.items():
         if name not in sliders:
-            raise ValueError(f"the model has no threshold {name!r}: it has {', '.join(sliders)}")
+            names = ", ".join(sliders) or "none"
+            raise ValueError(f"rule {rule.rule} has no threshold {name!r}: it has {names}")
         words, most = sliders[name].words, sliders[name].most
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
             raise ValueError(f"{words} must be a number from 0 to {most:g}, not {value!r}")
