@@ -270,6 +270,25 @@ def test_scores_and_errors_are_shown(compare_tab, images):
     compare_tab.wait_for_selector("#step:not(:has-text('Split'))")
 
 
+def test_a_comparison_waits_for_the_one_before(compare_tab):
+    open_pair(compare_tab)
+    asked = []
+
+    def hold_the_first(route):
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    compare_tab.route("**/comparisons", hold_the_first)
+    compare_tab.select_option("#iou", "0.9")
+    compare_tab.select_option("#iou", "0.6")
+    compare_tab.wait_for_timeout(500)
+    assert len(asked) == 1
+    asked[0].continue_()
+    compare_tab.wait_for_timeout(1500)
+    assert [route.request.post_data_json["iou"] for route in asked] == [0.9, 0.6]
+
+
 def test_both_images_show_the_same_part(compare_tab):
     open_pair(compare_tab)
     box = compare_tab.locator("#true-stage").bounding_box()

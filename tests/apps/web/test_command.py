@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -147,7 +147,8 @@ main()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends Ctrl-C")
-def test_the_server_answers_and_ctrl_c_ends_it_without_leftovers(tmp_path):
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGHUP"])  # Ctrl-C, and the terminal is closed
+def test_the_server_answers_and_ends_without_leftovers(tmp_path, ending):
     path = os.pathsep.join(place for place in sys.path if place)
     environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
@@ -161,9 +162,11 @@ def test_the_server_answers_and_ctrl_c_ends_it_without_leftovers(tmp_path):
         address = process.stdout.readline().split()[-1]
         with urlopen(address, timeout=10) as answer:
             assert b"<title>seamwise</title>" in answer.read()
+        with urlopen(Request(f"{address}api/trainings", method="POST"), timeout=10):
+            assert len(list(tmp_path.glob("seamwise-*"))) == 1
         time.sleep(0.1)
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, ending))
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
     assert list(tmp_path.glob("seamwise-*")) == []

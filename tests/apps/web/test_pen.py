@@ -85,6 +85,12 @@ def test_an_outline_without_a_free_pixel_is_refused(points):
         outlined(square(), points)
 
 
+@pytest.mark.parametrize("points", [((1, 1),), ((1, 1), (9, 1)), ((1, 1), (9, 1), (1, 1))])
+def test_an_outline_has_an_inside(points):
+    with pytest.raises(ValueError, match="around the cell"):
+        outlined(square(), points)
+
+
 def test_points_are_checked():
     with pytest.raises(RefusalError, match="points"):
         points_of({"points": [[1, None]]})

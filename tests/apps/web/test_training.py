@@ -152,9 +152,23 @@ def test_a_model_that_was_closed_meanwhile_is_told():
         Shelf({}).load("corrected 1")
 
 
-def test_an_image_of_the_same_name_replaces_the_one_before(client, cells, training):
+@pytest.fixture
+def other_cells(client, upload, wait):
+    """The key of another image of the same name."""
+    key = upload(drawn(1))["picture"]
+    job = client.post(f"api/pictures/{key}/segment", json={"model": "nuclei-2d", "channel": 0})
+    assert wait(job.json()["job"])["state"] == "done"
+    yield key
+    client.delete(f"api/pictures/{key}")
+
+
+def test_an_image_is_added_once_and_another_one_of_its_name_too(
+    client, cells, other_cells, training
+):
     assert add(client, training, cells).json()["names"] == ["x.tif"]
     assert add(client, training, cells).json()["names"] == ["x.tif"]
+    assert add(client, training, other_cells).json()["names"] == ["x.tif", "x.tif (2)"]
+    assert add(client, training, cells).json()["names"] == ["x.tif", "x.tif (2)"]
 
 
 def test_what_cannot_be_learned_from_is_refused(client, upload, training):

@@ -3,6 +3,8 @@
 import secrets
 import tempfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -45,6 +47,7 @@ class OpenBurst:
         self.fused: Fused | None = None
         self.job: Job | None = None
         self.lock = Lock()
+        self._coming: set[str] = set()
 
     @property
     def is_busy(self) -> bool:
@@ -62,21 +65,31 @@ class OpenBurst:
         own = (path for path in self.frames if path.parent == self.folder)
         return self._limits.burst_bytes - sum(path.stat().st_size for path in own)
 
-    def check_new(self, name: str) -> None:
-        """Refuse a frame before it comes.
+    @contextmanager
+    def arriving(self, name: str) -> Iterator[None]:
+        """Keep a name for a frame while it comes.
 
         Raises
         ------
         RefusalError
-            There are too many frames, or one of this name.
+            The frames are being fused, there are too many, or one has this name.
         """
+        with self.lock:
+            self._check_idle()
+            most = self._limits.frames
+            if len(self.frames) + len(self._coming) >= most:
+                raise RefusalError(413, f"the page takes {most} frames: `seamwise fuse` takes more")
+            if name in self._coming or name in (path.name for path in self.frames):
+                raise RefusalError(409, f"{name} is already a frame of this burst")
+            self._coming.add(name)
+        try:
+            yield
+        finally:
+            self._coming.discard(name)
+
+    def _check_idle(self) -> None:
         if self.is_busy:
             raise RefusalError(409, "the frames are being fused: wait, or cancel")
-        most = self._limits.frames
-        if len(self.frames) >= most:
-            raise RefusalError(413, f"the page takes {most} frames: `seamwise fuse` takes more")
-        if name in (path.name for path in self.frames):
-            raise RefusalError(409, f"{name} is already a frame of this burst")
 
     def add(self, path: Path) -> None:
         """Add a frame, of which the header is read.
@@ -86,7 +99,7 @@ class OpenBurst:
         ValueError, OSError
             The file is not a photograph.
         RefusalError
-            It is too large.
+            It is too large, or the frames are being fused by now.
         """
         height, width = photo_info(path).shape[:2]
         if prod((height, width)) > self._limits.frame_pixels:
@@ -94,18 +107,20 @@ class OpenBurst:
             raise RefusalError(
                 413, f"{path.name} has more than {most} million pixels: `seamwise fuse` takes it"
             )
-        self.frames.append(path)
-        self._sizes.append((width, height))
-        self.fused = None
+        with self.lock:
+            self._check_idle()
+            self.frames.append(path)
+            self._sizes.append((width, height))
+            self.fused = None
 
     def remove(self, number: int) -> None:
         """Remove a frame; one that was dropped is deleted."""
-        self.check_number(number)
-        if self.is_busy:
-            raise RefusalError(409, "the frames are being fused: wait, or cancel")
-        path = self.frames.pop(number)
-        del self._sizes[number]
-        self.fused = None
+        with self.lock:
+            self.check_number(number)
+            self._check_idle()
+            path = self.frames.pop(number)
+            del self._sizes[number]
+            self.fused = None
         if path.parent == self.folder:
             path.unlink(missing_ok=True)
 

@@ -85,21 +85,21 @@ class FuseDoor:
         """Add a frame that was dropped."""
         burst = self._burst(request)
         path = burst.folder / checked_name(request.query_params.get("name", ""))
-        burst.check_new(path.name)
-        try:
-            await receive(request, burst.folder, min(self._arrivals.largest, burst.room))
-            await self._arrivals.read(path, burst.add, burst.folder)
-        finally:
-            if path not in burst.frames:
-                path.unlink(missing_ok=True)
+        with burst.arriving(path.name):
+            try:
+                await receive(request, burst.folder, min(self._arrivals.largest, burst.room))
+                await self._arrivals.read(path, burst.add, burst.folder)
+            finally:
+                if path not in burst.frames:
+                    path.unlink(missing_ok=True)
         return JSONResponse(burst.description())
 
     async def take(self, request: Request) -> Response:
         """Add a frame of the page's folder."""
         burst = self._burst(request)
         place = (await read_json(request)).get("place")
-        burst.check_new(str(place).rpartition("/")[2])
-        await self._arrivals.of_folder(place, burst.add)
+        with burst.arriving(str(place).rpartition("/")[2]):
+            await self._arrivals.of_folder(place, burst.add)
         return JSONResponse(burst.description())
 
     async def remove(self, request: Request) -> Response:
@@ -135,11 +135,12 @@ class FuseDoor:
             align=fields.get("align", True),
             moving=fields.get("moving", False),
         )
-        if len(burst.frames) < 2:
-            raise RefusalError(409, "one frame needs no fusion: add another of the same scene")
-        if burst.job is not None:
-            burst.job.cancel()
-        burst.job = self._jobs.add(fuse_open(burst, options))
+        with burst.lock:
+            if len(burst.frames) < 2:
+                raise RefusalError(409, "one frame needs no fusion: add another of the same scene")
+            if burst.job is not None:
+                burst.job.cancel()
+            burst.job = self._jobs.add(fuse_open(burst, options))
         return JSONResponse(self._jobs.description(burst.job))
 
     async def retouch(self, request: Request) -> Response:

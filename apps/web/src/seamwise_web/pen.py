@@ -94,8 +94,10 @@ def outlined(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        No free pixel lies inside.
+        The line has no inside, or no free pixel lies there.
     """
+    if len(set(points)) < 3:
+        raise ValueError("draw a line around the cell")
     inside = np.zeros(labels.shape, np.uint8)
     cv2.fillPoly(inside, [_places(points)], color=1, shift=4)
     pieces = connected_components((inside > 0) & (labels == 0))

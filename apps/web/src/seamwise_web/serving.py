@@ -1,6 +1,7 @@
 """The server of the page, for this computer alone: `open_port` and `serve`."""
 
 import errno
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -36,8 +37,11 @@ def open_port(port: int) -> socket.socket:
 
 
 def serve(application: ASGIApp, listener: socket.socket) -> None:
-    """Answer requests until Ctrl-C."""
+    """Answer requests until Ctrl-C, or until the terminal is closed."""
     import uvicorn
+
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGINT))
 
     config = uvicorn.Config(
         application,

@@ -36,8 +36,6 @@ class Training:
     Attributes
     ----------
     key : str
-    names : list of str
-        Of the images.
     number : int
         Of the run.
     steps : int
@@ -54,8 +52,7 @@ class Training:
         self._limits, self._shelf = limits, shelf
         self._scratch = tempfile.TemporaryDirectory(prefix="seamwise-", ignore_cleanup_errors=True)
         self.folder = Path(self._scratch.name)
-        self.names: list[str] = []
-        self._pixels: dict[str, int] = {}
+        self._images: dict[str, tuple[str, int]] = {}  # name and pixels by the key of the picture
         self.number = 0
         self.steps = 0
         self.history: list[TrainProgress] = []
@@ -64,6 +61,15 @@ class Training:
         self._trained: list[Offer] = []
         self._plan: Plan | None = None
         self.job: Job | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the images; the second one of a name has a number."""
+        names: list[str] = []
+        for name, _ in self._images.values():
+            others = sum(other == name for other, _ in list(self._images.values())[: len(names)])
+            names.append(f"{name} ({others + 1})" if others else name)
+        return names
 
     @property
     def data(self) -> Path:
@@ -96,7 +102,7 @@ class Training:
         return not self.is_busy and self.offer is None and (self.output / "checkpoint.pt").exists()
 
     def add(self, picture: Picture) -> None:
-        """Add an image with its cells as they are now; one of the same name is replaced.
+        """Add an image with its cells as they are now; one that was added before is replaced.
 
         A run that was cancelled cannot be resumed with other images.
 
@@ -112,16 +118,16 @@ class Training:
             labels, channel = cells.labels.copy(), cells.maps.channel
         if not labels.any():
             raise RefusalError(409, "the image has no cell to learn from: draw some, or find them")
-        pixels = {**self._pixels, picture.name: prod(labels.shape)}
-        if len(pixels) > self._limits.training or sum(pixels.values()) > 5 * self._limits.pixels:
+        images = {**self._images, picture.key: (picture.name, prod(labels.shape))}
+        total = sum(pixels for _, pixels in images.values())
+        if len(images) > self._limits.training or total > 5 * self._limits.pixels:
             raise RefusalError(413, "that is too much for the page: `seamwise train` takes more")
         for part in ("images", "masks"):
             (self.data / part).mkdir(parents=True, exist_ok=True)
-        name = f"{list(pixels).index(picture.name):03d}.tif"
+        name = f"{list(images).index(picture.key):03d}.tif"
         write_photo(self.data / "images" / name, plain_channel(picture.channels[channel]))
         write_labels(self.data / "masks" / name, labels)
-        self._pixels = pixels
-        self.names = list(pixels)
+        self._images = images
         self.forget()
 
     def forget(self) -> None:

@@ -23,7 +23,7 @@ const ROWS = [
   ["Inexact", "Seen, but the outline is wrong.", "inexact", "near_misses"],
 ];
 
-const state = { true: null, pred: null, image: null, result: null, slot: "true", at: -1 };
+const state = { true: null, pred: null, image: null, result: null, shown: null, slot: "true", at: -1 };
 const twins = Object.fromEntries(
   SIDES.map((side) => {
     const parts = ["stage", "base", "overlay"].map((part) => element(`${side}-${part}`));
@@ -34,6 +34,8 @@ const both = Object.values(twins);
 const contrast = new Contrast(element("low"), element("high"), (...ends) => {
   for (const twin of both) twin.setContrast(...ends);
 });
+
+const inLine = inTurn((ask) => ask()); // what is asked last is shown last
 
 // --- opening
 
@@ -55,7 +57,7 @@ const fill = inTurn(async (way, items) => {
     state[slot] = opened;
     setSlot(nextSlot());
   }
-  if (state.true && state.pred) await show();
+  if (state.true && state.pred) await inLine(show);
 });
 
 const nextSlot = () => [...SIDES, "image"].find((slot) => !state[slot]) ?? state.slot;
@@ -87,6 +89,7 @@ async function show() {
     if (!isSame) twins[side].open(width, height);
     twins[side].setLabels(labels[i].pixels, labels[i].facts.largest);
   }
+  state.shown = open;
   takeResult(result);
   showWelcome(false);
   await showImage();
@@ -118,7 +121,9 @@ const compare = () =>
     iou: Number(element("iou").value),
   });
 
+// Compare the labels that are shown at the IoU that is chosen by then.
 async function compareAgain() {
+  if (!SIDES.every((side) => state[side] === state.shown?.[side])) return; // they are about to be
   const result = await attempt(compare);
   if (result) takeResult(result);
 }
@@ -135,7 +140,7 @@ function takeResult(result) {
 async function swap() {
   [state.true, state.pred] = [state.pred, state.true];
   setSlot(state.slot);
-  await show();
+  await inLine(show);
 }
 
 // --- errors
@@ -297,7 +302,7 @@ function listen() {
   element("help").addEventListener("click", () => act("help"));
   element("swap").addEventListener("click", swap);
   element("iou").append(...IOUS.map((iou) => new Option(iou.toFixed(1), iou)));
-  element("iou").addEventListener("change", compareAgain);
+  element("iou").addEventListener("change", () => inLine(compareAgain));
   for (const one of document.querySelectorAll("[data-slot]")) {
     one.addEventListener("click", () => setSlot(one.dataset.slot));
   }
@@ -322,7 +327,7 @@ async function restore() {
     return;
   }
   setSlot("true");
-  await show();
+  await inLine(show);
 }
 
 async function begin() {
