@@ -64,7 +64,7 @@ class Training:
 
     @property
     def names(self) -> list[str]:
-        """Of the images; the second one of a name has a number."""
+        """What the images are called; an equal name gets a number."""
         names: list[str] = []
         for name, _ in self._images.values():
             others = sum(other == name for other, _ in list(self._images.values())[: len(names)])
