@@ -44,7 +44,7 @@ def test_maps_are_scaled(run, training, tmp_path):
         (["--map", "w4"], "--map must be balance, dwm, saw, unet or w3, not 'w4'"),
         (["--map", "dwm", "--set", "nu=3"], "weight map dwm has no option 'nu'"),
         (["--map", "dwm", "--scale", "wide"], 'scale must be "mean" or a positive number'),
-        (["--map", "dwm", "--scale", ""], "scale must be \"mean\" or a positive number, not ''"),
+        (["--map", "dwm", "--scale", ""], "--scale is empty"),
         (["--map", "dwm", "--set", "beta"], "--set must be name=value"),
         (["--map", "dwm", "--set", "beta=wide"], "beta must be a positive number, not 'wide'"),
         (["--map", "dwm", "--spacing", "1;2"], "--spacing must be numbers as 2,1,1"),
