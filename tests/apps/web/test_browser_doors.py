@@ -209,6 +209,21 @@ def test_a_model_is_trained_on_a_corrected_image(chromium, address):
         picture(tab, "trained")
 
 
+def test_a_training_is_stopped_and_resumed(chromium, address):
+    with new_tab(chromium, address) as tab:
+        tab.click("#entries button:has-text('nuclei.png')")
+        tab.wait_for_selector("#results:visible", timeout=60_000)
+        tab.click("#add-example")
+        tab.wait_for_selector("#examples:has-text('1 image')")
+        tab.fill("#steps", "12")
+        tab.click("#train")
+        tab.wait_for_selector("#curve:visible", timeout=120_000)
+        tab.click("#stop")
+        tab.click("#resume", timeout=60_000)
+        tab.wait_for_selector("#save-model:visible", timeout=300_000)
+        assert tab.inner_text("#training-words").startswith("Step ")
+
+
 def test_a_line_splits_a_cell_and_an_outline_draws_one(chromium, address):
     with new_tab(chromium, address) as tab:
         tab.click("#entries button:has-text('nuclei.png')")

@@ -98,7 +98,7 @@ def test_several_decodings_are_one_step_to_undo(client, cells):
         ),
         (
             {"thresholds": {"gamma": 0.5}, "min_size": 0},
-            "the model has no threshold 'gamma': it has foreground, peak, saddle, core",
+            "rule relief has no threshold 'gamma': it has foreground, peak, saddle, core",
         ),
         ({"thresholds": [], "min_size": 0}, "thresholds must be an object in JSON"),
         (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seamwise_web.answers import RefusalError
-from seamwise_web.pen import outlined, points_of, split
+from seamwise_web.pen import draw, points_of, split
 from support.web_page import error_of
 
 
@@ -65,7 +65,7 @@ def test_a_line_that_cuts_nothing_is_refused(line, words):
 
 def test_a_cell_is_drawn_where_no_other_is():
     labels = square(5)
-    result = outlined(labels, ((8, 1), (13.9, 1), (13.9, 11), (8, 11)))
+    result = draw(labels, ((8, 1), (13.9, 1), (13.9, 11), (8, 11)))
     assert (result[labels > 0] == 5).all()
     assert (result[2:10, 12:14] == 6).all()
     assert (result[:, :8] == labels[:, :8]).all()
@@ -73,7 +73,7 @@ def test_a_cell_is_drawn_where_no_other_is():
 
 def test_of_several_pieces_the_largest_is_the_cell():
     labels = square()
-    result = outlined(labels, ((0, 4.5), (13.9, 4.5), (13.9, 7.5), (0, 7.5)))
+    result = draw(labels, ((0, 4.5), (13.9, 4.5), (13.9, 7.5), (0, 7.5)))
     drawn = result == 2
     assert drawn[4:8, :2].sum() * drawn[4:8, 12:].sum() == 0
     assert drawn.any()
@@ -82,13 +82,13 @@ def test_of_several_pieces_the_largest_is_the_cell():
 @pytest.mark.parametrize("points", [((5, 5), (7, 5), (6, 7)), ((90, 90), (95, 90), (93, 95))])
 def test_an_outline_without_a_free_pixel_is_refused(points):
     with pytest.raises(ValueError, match="no free pixel"):
-        outlined(square(), points)
+        draw(square(), points)
 
 
 @pytest.mark.parametrize("points", [((1, 1),), ((1, 1), (9, 1)), ((1, 1), (9, 1), (1, 1))])
 def test_an_outline_has_an_inside(points):
     with pytest.raises(ValueError, match="around the cell"):
-        outlined(square(), points)
+        draw(square(), points)
 
 
 def test_points_are_checked():

@@ -12,7 +12,7 @@ from typing import Any
 
 from seamwise.io import photo_info
 from seamwise_web.answers import RefusalError
-from seamwise_web.fused import Fused
+from seamwise_web.fused import FusedPicture
 from seamwise_web.jobs import Job
 from seamwise_web.pictures import Limits
 
@@ -33,7 +33,7 @@ class OpenBurst:
     folder : Path
         Of the frames that are dropped.
     frames : list of Path
-    fused : Fused or None
+    fused : FusedPicture or None
         The picture; None if the frames changed since.
     """
 
@@ -44,7 +44,7 @@ class OpenBurst:
         self.folder = Path(self._scratch.name)
         self.frames: list[Path] = []
         self._sizes: list[tuple[int, int]] = []
-        self.fused: Fused | None = None
+        self.fused: FusedPicture | None = None
         self.job: Job | None = None
         self.lock = Lock()
         self._coming: set[str] = set()
@@ -129,7 +129,7 @@ class OpenBurst:
         if number >= len(self.frames):
             raise RefusalError(404, f"the burst has no frame {number}: choose another")
 
-    def picture(self) -> Fused:
+    def picture(self) -> FusedPicture:
         """Return the fused picture.
 
         Raises

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seamwise.io import DecodeRule, SegmentationInfo
 from seamwise.segmentation import decode_rule, decode_whole, rule_with, sliders_of
 from seamwise_web.history import History, Labels, change_between
-from seamwise_web.pen import Points, outlined, split
+from seamwise_web.pen import Points, draw, split
 
 _revisions = count(1)  # of all images: a later one is larger, after a new search too
 
@@ -120,8 +120,8 @@ class Cells:
         self._change(split(self.labels, points), self.rule)
 
     def draw(self, points: Points) -> None:
-        """Add a cell inside of an outline; see `pen.outlined`."""
-        self._change(outlined(self.labels, points), self.rule)
+        """Add a cell inside of an outline; see `pen.draw`."""
+        self._change(draw(self.labels, points), self.rule)
 
     def undo(self) -> None:
         """Take the last change back, if there is one."""

@@ -13,7 +13,7 @@ from seamwise_web.answers import Handler, RefusalError, download, read_json, who
 from seamwise_web.arrivals import Arrivals
 from seamwise_web.bursts import Bursts, OpenBurst
 from seamwise_web.downloads import content_of
-from seamwise_web.fused import Fused
+from seamwise_web.fused import FusedPicture
 from seamwise_web.fusing import fuse_open, options_of
 from seamwise_web.jobs import Jobs
 from seamwise_web.pictures import Limits
@@ -194,11 +194,11 @@ def _frame_alone(path: Path) -> bytes:
     return shown_jpeg(photo.pixels, photo.icc)
 
 
-def _frame_on_picture(fused: Fused, number: int, path: Path) -> bytes:
+def _frame_on_picture(fused: FusedPicture, number: int, path: Path) -> bytes:
     return shown_jpeg(fused.frame(number), fused.fusion.icc)
 
 
-def _file(fused: Fused, suffix: str) -> bytes:
+def _file(fused: FusedPicture, suffix: str) -> bytes:
     """The picture in the format of a suffix, as `seamwise fuse` writes it."""
     fusion = fused.painted()
     write = partial(write_photo, pixels=fusion.image, exif=fusion.exif, icc=fusion.icc)

@@ -1,4 +1,4 @@
-"""A fused picture on the page: `Fused`."""
+"""A fused picture on the page: `FusedPicture`."""
 
 import os
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def without_folders(words: str, paths: Sequence[Path]) -> str:
     return words
 
 
-class Fused:
+class FusedPicture:
     """The picture of a burst, with its frames as they lie on it, and what is painted from them.
 
     Parameters

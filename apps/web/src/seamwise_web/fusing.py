@@ -7,7 +7,7 @@ from seamwise.fusion import FuseOptions, fuse_burst, memory_estimate
 from seamwise.io import photo_info
 from seamwise_web.answers import RefusalError
 from seamwise_web.bursts import OpenBurst
-from seamwise_web.fused import Fused, without_folders
+from seamwise_web.fused import FusedPicture, without_folders
 from seamwise_web.jobs import Job
 
 _WORDS = {
@@ -67,7 +67,7 @@ def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:
             raise ValueError(without_folders(str(error), paths)) from error
 
         def keep() -> None:
-            burst.fused = Fused(paths, fusion, str(options.of_burst(len(paths)).model))
+            burst.fused = FusedPicture(paths, fusion, str(options.of_burst(len(paths)).model))
 
         job.finish(keep)
 

@@ -17,7 +17,7 @@ class JobCancelledError(Exception):
 
 
 class Job:
-    """A work in the queue.
+    """Work in the queue.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Jobs:
             The job does not exist, or is forgotten.
         """
         if key not in self._jobs:
-            raise RefusalError(404, "this work was forgotten: begin it again")
+            raise RefusalError(404, "this job was forgotten: begin it again")
         return self._jobs[key]
 
     def description(self, job: Job) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Lines that a person draws on cells: `points_of`, `split`, `outlined`."""
+"""Lines that a person draws on cells: `points_of`, `split`, `draw`."""
 
 from typing import Any, TypeGuard
 
@@ -73,14 +73,14 @@ def split(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     large = large[np.argsort(-sizes[large - 1], kind="stable")]
     numbers = np.zeros(len(sizes) + 1, labels.dtype)
     numbers[large] = [number, *range(int(labels.max()) + 1, int(labels.max()) + len(large))]
-    kept = numbers[pieces]
-    nearest = distance_transform_edt(kept == 0, return_distances=False, return_indices=True)
+    numbered = numbers[pieces]
+    nearest = distance_transform_edt(numbered == 0, return_distances=False, return_indices=True)
     result = labels.copy()
-    result[box] = np.where(cell[box], kept[tuple(nearest)], labels[box])
+    result[box] = np.where(cell[box], numbered[tuple(nearest)], labels[box])
     return result
 
 
-def outlined(labels: NDArray[Any], points: Points) -> NDArray[Any]:
+def draw(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     """Return labels with a new cell inside of a closed line; other cells stay as they are.
 
     Only the largest piece becomes the cell.

@@ -138,11 +138,11 @@ class Server:
         return JSONResponse(self.jobs.description(picture.job))
 
     async def job(self, request: Request) -> Response:
-        """Describe a work in the queue."""
+        """Describe a job in the queue."""
         return JSONResponse(self.jobs.description(self._job(request)))
 
     async def cancel(self, request: Request) -> Response:
-        """Cancel a work."""
+        """Cancel a job."""
         job = self._job(request)
         job.cancel()
         return JSONResponse(self.jobs.description(job))

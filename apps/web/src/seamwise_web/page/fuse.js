@@ -210,7 +210,9 @@ function thinned(points, radius) {
     if (isFar) last = [x, y];
     return isFar;
   });
-  return [points[0], ...apart, points.at(-1)].slice(-MOST_POINTS);
+  const line = [points[0], ...apart, points.at(-1)];
+  const most = Math.ceil(line.length / (MOST_POINTS - 1));
+  return line.filter((_, i) => i % most === 0 || i === line.length - 1);
 }
 
 // Ask for a change of the picture, and show what comes of it.
