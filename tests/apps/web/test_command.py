@@ -133,7 +133,8 @@ def test_a_port_can_be_used_again_at_once():
 
 
 START = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` ignores it, and what it starts too
 from seamwise.cli import main, packages
 import seamwise_web
 
@@ -165,8 +166,9 @@ def test_the_server_answers_and_ends_without_leftovers(tmp_path, ending):
         with urlopen(Request(f"{address}api/trainings", method="POST"), timeout=10):
             assert len(list(tmp_path.glob("seamwise-*"))) == 1
         time.sleep(0.1)
-    finally:
         process.send_signal(getattr(signal, ending))
         _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert (process.returncode, errors) == (0, "")
     assert list(tmp_path.glob("seamwise-*")) == []
