@@ -9,6 +9,7 @@ import PIL.Image
 import pytest
 
 from seamwise.io.images import read_image, read_labels, write_labels, write_png
+from seamwise.io.photo import read_photo
 from seamwise.io.raster import count_pixels
 from support.files import counting, one_line
 
@@ -169,6 +170,23 @@ def test_truncated_picture_is_an_error(tmp_path, name):
         with pytest.raises(ValueError, match=r"is it complete\?") as caught:
             read_image(tmp_path / name)
         assert one_line(caught, name)
+
+
+@pytest.mark.parametrize(("colour", "depth"), [(0, 8), (0, 16), (2, 8), (3, 4), (6, 8)])
+@pytest.mark.parametrize("read", [read_image, read_labels, read_photo])
+def test_a_header_of_more_pixels_than_a_file_can_hold(tmp_path, read, colour, depth):
+    path = tmp_path / "a.png"
+    path.write_bytes(png_bytes(colour, depth, bytes(99), 2**26, 20))
+    with pytest.raises(ValueError, match="20 × 67108864 pixels, for which it is") as caught:
+        read(path)
+    assert one_line(caught, "a.png")
+
+
+def test_the_most_that_deflate_packs_is_read(tmp_path):
+    path = tmp_path / "zeros.png"
+    path.write_bytes(png_bytes(0, 8, bytes(3001 * 3000), 3000, 3000))
+    assert path.stat().st_size < 9_000_000 / 900
+    assert read_image(path).data.shape == (3000, 3000)
 
 
 @pytest.mark.parametrize(

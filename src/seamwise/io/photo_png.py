@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seamwise.io.errors import UnsupportedError
 from seamwise.io.exif import EXIF, PROFILE_DAMAGED, broken_tags, split_orientation
 from seamwise.io.photo_facts import PhotoFacts
+from seamwise.io.raster import check_png_size
 
 _MOST_BYTES = 2**24  # of an unpacked colour profile or text; profiles have some million at most
 
@@ -22,6 +23,7 @@ def read_facts(path: Path) -> PhotoFacts:
     """Read the headers of a PNG."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         chunks = [(name, data[start:end]) for name, start, end in _chunks(data) if name != b"IDAT"]
+        check_png_size(data[:26], len(data))
     last = dict(chunks)
     width, height, depth, colour = struct.unpack(">IIBB", last[b"IHDR"][:10])
     _check_png(depth, colour, last)

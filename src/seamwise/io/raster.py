@@ -1,5 +1,6 @@
 """PNG and JPEG through Pillow: `load_raster`, `count_pixels`, `save_png` and `save_label_png`."""
 
+import struct
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,9 @@ from seamwise.io.errors import UnsupportedError, unreadable
 from seamwise.io.stored import StoredImage
 
 _ORIENTATION = 0x0112  # EXIF
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the colour type of a PNG
+_MOST_UNPACKED = 1032  # bytes that one byte of deflate can become
+_SLACK = 2**20  # bytes; below these a header may say what it likes
 
 
 def raster_kind(head: bytes) -> Literal["PNG", "JPEG"] | None:
@@ -51,7 +55,9 @@ def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = Fal
     try:
         with path.open("rb") as stream:
             if kind == "PNG":
-                _check_depth(stream.read(26))
+                head = stream.read(26)
+                _check_depth(head)
+                check_png_size(head, path.stat().st_size)
                 stream.seek(0)
             # not Image.open: its limit on the pixel count is a setting of the whole process
             picture: PIL.Image.Image = (
@@ -62,6 +68,27 @@ def load_raster(path: Path, kind: Literal["PNG", "JPEG"], *, indices: bool = Fal
     except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
         raise unreadable(path, kind, error) from error
     return StoredImage(data, "YXS"[: data.ndim], kind, notes=notes)
+
+
+def check_png_size(head: bytes, size: int) -> None:
+    """Check that a PNG file can hold the pixels of its header, before memory is taken for them.
+
+    Parameters
+    ----------
+    head : bytes
+        The first 26 bytes of the file.
+    size : int
+        Bytes of the whole file.
+
+    Raises
+    ------
+    ValueError
+        The header names more pixels than so many packed bytes can become.
+    """
+    width, height, depth, colour = struct.unpack(">IIBB", head[16:26])
+    row = 1 + (width * depth * _CHANNELS.get(colour, 1) + 7) // 8
+    if row * height > _MOST_UNPACKED * size + _SLACK:
+        raise ValueError(f"its header names {width} × {height} pixels, for which it is too small")
 
 
 def count_pixels(path: Path, kind: Literal["PNG", "JPEG"]) -> int:
