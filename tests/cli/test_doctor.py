@@ -72,6 +72,13 @@ def test_what_is_optional_and_missing_is_not_broken(run, monkeypatch):
     assert 'pip install "seamwise[raw]" brings nothing-real' in text
 
 
+def test_an_extra_that_the_installation_does_not_know_is_missing(run, monkeypatch):
+    monkeypatch.setattr(doctor, "_requirements", needs("tifffile"))
+    code, out, _ = run("info", "--doctor")
+    assert code == 0
+    assert "-- extra nifti: data sets for nnU-Net as NIfTI: the installed seamwise does not" in out
+
+
 def test_a_package_that_cannot_be_imported_is_named(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     code, out, _ = run("info", "--doctor")

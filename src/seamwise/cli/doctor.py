@@ -138,7 +138,10 @@ def _extras() -> Iterator[Line]:
     for extra, purpose in EXTRAS.items():
         packages = [need for need in _requirements(extra) if need.name != "seamwise"]
         missing = [need.name for need in packages if _fault(need)]
-        if missing:
+        if not packages:
+            text = f"{purpose}: the installed seamwise does not know it yet: install it again"
+            yield Line("missing", f"extra {extra}", text)
+        elif missing:
             text = f'{purpose}: pip install "seamwise[{extra}]" brings {", ".join(missing)}'
             yield Line("missing", f"extra {extra}", text)
         else:

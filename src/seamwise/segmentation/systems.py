@@ -196,7 +196,7 @@ def system(
     Raises
     ------
     ValueError
-        There is no such system, or it has no such option.
+        The name is not that of a system, or the system lacks an option.
     """
     if name not in BUILDERS:
         raise ValueError(f"loss must be one of {', '.join(BUILDERS)}, not {name!r}")

@@ -16,6 +16,7 @@ from seamwise_web.folder import open_folder
 from seamwise_web.offers import model_offers
 from seamwise_web.pictures import Limits
 from seamwise_web.routes import Page
+from support.web_browser import browser, served
 from support.web_page import ADDRESS, BURSTS, FRAMES, PICTURES, PIXELS, PORT, TOKEN, UPLOAD, drawn
 
 LIMITS = Limits(
@@ -28,6 +29,19 @@ LIMITS = Limits(
     frame_pixels=PIXELS,
     burst_bytes=2 * UPLOAD,
 )
+
+
+@pytest.fixture(scope="module")
+def address(images):
+    """The page of a folder, served, for a real browser."""
+    with served(images) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import tifffile
 from seamwise.io import write_png
 from seamwise.segmentation import decode_rule, decode_whole, load, segment, segment_image
 from seamwise.synth import crowded_cells
-from support.web_browser import SAMPLES, browser, in_browser, new_tab, picture, save, served
+from support.web_browser import SAMPLES, in_browser, new_tab, picture, save
 
 pytest.importorskip("playwright.sync_api")
 pytestmark = in_browser
@@ -29,18 +29,6 @@ def images(tmp_path_factory):
     write_png(folder / "day 2" / "small.png", np.zeros((30, 40), np.uint8))
     (folder / "broken.png").write_bytes(b"no image")
     return folder
-
-
-@pytest.fixture(scope="module")
-def address(images):
-    with served(images) as place:
-        yield place
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as one:
-        yield one
 
 
 @pytest.fixture

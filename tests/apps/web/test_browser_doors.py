@@ -10,7 +10,7 @@ import pytest
 from seamwise.io import read_labels, write_labels
 from seamwise.metrics import cell_errors, match
 from seamwise_web import fusing
-from support.web_browser import SAMPLES, browser, in_browser, new_tab, picture, save, served
+from support.web_browser import SAMPLES, in_browser, new_tab, picture, save
 from support.web_page import write_burst
 
 pytest.importorskip("playwright.sync_api")
@@ -53,18 +53,6 @@ def spoiled(labels):
     corner = labels[-12:, :12]
     spoiled[-12:, :12] = np.where(corner == 0, labels.max() + 2, corner)
     return spoiled
-
-
-@pytest.fixture(scope="module")
-def address(images):
-    with served(images) as place:
-        yield place
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as one:
-        yield one
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class TrainDoor:
             raise RefusalError(409, "the model is being trained: wait, or cancel")
         is_resumed = fields.get("resume") is True
         if is_resumed and not training.can_resume:
-            raise RefusalError(409, "there is no run to resume: train from the beginning")
+            raise RefusalError(409, "no run can be resumed: train from the beginning")
         if not is_resumed:
             training.begin(self._offer(fields.get("model")), _steps(fields.get("steps")))
         training.job = self._jobs.add(train_on(training, is_resumed=is_resumed))
