@@ -254,7 +254,7 @@ def test_a_slider_redraws_without_the_network(tab, images):
     print("slider to picture, milliseconds:", [round(time) for time in times])
     print("decode alone:", round(1000 * decode))
     assert len(times) == 10
-    assert np.median(times) < 3000 * decode  # other work may run on this machine
+    assert np.median(times) < max(150, 3000 * decode)  # the goal, or more on a slow machine
     assert count(tab) < before
     tab.click("#defaults")
     settle(tab)

@@ -96,7 +96,7 @@ def rested(client, training):
 
 def test_what_was_not_stopped_cannot_be_resumed(client, cells, training):
     add(client, training, cells)
-    assert "no run to resume" in error_of(train(client, training, resume=True), 409)
+    assert "no run can be resumed" in error_of(train(client, training, resume=True), 409)
 
 
 @pytest.fixture
