@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seamwise.io import journal
-from seamwise.io.journal import draft, unfinished
+from seamwise.io.journal import clear_finished, draft, unfinished
 
 
 class Killed(BaseException):
@@ -120,6 +120,23 @@ def test_a_process_killed_before_it_moved_a_file_leaves_nothing_that_stays(tmp_p
     assert unfinished(picture) == frozenset()
     write(picture)
     assert contents(tmp_path) == {"x.png": "new"}
+
+
+def test_a_process_killed_after_it_moved_all_leaves_nothing_that_stays(tmp_path, monkeypatch):
+    picture = tmp_path / "x.png"
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_remove", lambda folder: None)
+        write(picture, "x_depth.png")
+    assert len(list(tmp_path.iterdir())) == 3
+    clear_finished(picture)
+    assert contents(tmp_path) == {"x.png": "new", "x_depth.png": "new"}
+
+
+def test_what_is_not_finished_is_not_cleared(tmp_path, monkeypatch):
+    picture = tmp_path / "x.png"
+    kill_before("x.png", picture, "x_depth.png", monkeypatch=monkeypatch)
+    clear_finished(picture)
+    assert unfinished(picture) == {tmp_path / "x_depth.png"}
 
 
 def test_files_of_a_process_that_runs_are_not_to_be_replaced(tmp_path, monkeypatch):

@@ -76,6 +76,19 @@ def test_a_finished_run_keeps_its_results(tmp_path):
     assert names(tmp_path) == [RECORD]
 
 
+def test_runs_lock_few_names_so_that_leftovers_of_each_are_found(tmp_path):
+    def locked():
+        return {name for name in names(tmp_path) if name.endswith(".run")}
+
+    with begin(tmp_path, 1):
+        first = locked()
+        with begin(tmp_path, 1):
+            assert len(locked()) == 2
+    with begin(tmp_path, 1):
+        assert locked() == first
+    assert names(tmp_path) == [RECORD]
+
+
 def test_a_run_that_is_dropped_or_killed_lets_others_in(tmp_path):
     begin(tmp_path, 1)
     gc.collect()

@@ -53,7 +53,7 @@ from seamwise.fusion.surface_files import (
 )
 from seamwise.io.atomic import check_writable, make_folder
 from seamwise.io.errors import error_line
-from seamwise.io.journal import draft, unfinished
+from seamwise.io.journal import clear_finished, draft, unfinished
 from seamwise.io.outcome import Outcome, amount
 from seamwise.io.photo import check_format_holds, format_holds_exif, write_photo
 from seamwise.io.photo_jpeg import QUALITY
@@ -151,6 +151,7 @@ class _Work:
         """Fuse a burst unless its picture exists; errors become a line."""
         notes = (job.note,) if job.note else ()
         if job.output.exists() and not self.files.overwrite:
+            clear_finished(job.output)
             return Outcome(job.output, total, messages=(*notes, _skip_note(job, self.files)))
         try:
             messages = self.run(job)

@@ -1,6 +1,6 @@
 """Several files that appear together; a journal tells which of them a killed process left.
 
-See `draft` and `unfinished`.
+See `draft`, `unfinished` and `clear_finished`.
 """
 
 import os
@@ -78,6 +78,16 @@ def unfinished(main: Path) -> frozenset[Path]:
         if not (folder / _JOURNAL).exists():  # all its files have moved, or none
             _remove(folder)
     return frozenset(path for folder in leftovers for path in _noted(folder, main))
+
+
+def clear_finished(main: Path) -> None:
+    """Remove what a killed process left after the last file, `main`, had taken its place.
+
+    If somebody has changed `main` since then, the hidden folder stays until `draft` writes it anew.
+    """
+    for folder in _leftovers(main):
+        if main in _noted(folder, main):
+            _remove(folder)
 
 
 def _noted(folder: Path, main: Path) -> Iterator[Path]:

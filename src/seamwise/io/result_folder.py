@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
-from uuid import uuid4
 
 from seamwise.io.atomic import check_writable, make_folder
 from seamwise.io.lock import lock_file
@@ -68,8 +68,14 @@ def open_results(
             remove_targets()
         write_record(folder, provenance)
         run = ExitStack()
-        run.enter_context(lock_file(folder / f"{_RUN}{uuid4().hex}{_RUN_ENDING}", name="itself"))
+        run.enter_context(lock_file(_free_run(folder), name="itself"))
         return run
+
+
+def _free_run(folder: Path) -> Path:
+    """The first file that no run has locked; with few names, what is left of one is found again."""
+    runs = (folder / f"{_RUN}{number}{_RUN_ENDING}" for number in count())
+    return next(path for path in runs if not _is_locked(path))
 
 
 def _has_runs(folder: Path) -> bool:
