@@ -83,7 +83,7 @@ def unfinished(main: Path) -> frozenset[Path]:
 def clear_finished(main: Path) -> None:
     """Remove what a killed process left after the last file, `main`, had taken its place.
 
-    If somebody has changed `main` since then, the hidden folder stays until `draft` writes it anew.
+    If somebody has changed `main` since then, the hidden folder stays; the next `draft` removes it.
     """
     for folder in _leftovers(main):
         if main in _noted(folder, main):
