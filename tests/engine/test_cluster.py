@@ -20,14 +20,23 @@ from seamwise.io.ome_zarr import ZarrStorage, write_image
 from seamwise.segmentation import SegmentOptions, segment_volume
 from seamwise.segmentation.big import memory
 from support.files import one_line
-from support.tasks import alone, fail_at_three, fill_the_disk, square
+from support.tasks import (
+    alone,
+    fail_at_three,
+    fill_the_disk,
+    hang_in_one,
+    square,
+    wait_for_go,
+    where,
+)
 from support.volumes import blobs, intensity_model
 
 
 @contextmanager
-def dask(program, *arguments, ready):
+def dask(program, *arguments, ready, **variables):
     """A process of dask's, once its output says that it is ready; yields it and the match."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), OMP_NUM_THREADS="1")
+    environment |= variables
     command = [
         sys.executable,
         "-m",
@@ -53,8 +62,8 @@ def dask(program, *arguments, ready):
         process.stderr.close()
 
 
-def scheduler():
-    return dask("scheduler", "--port", "0", ready=r"tcp://127\.0\.0\.1:\d+")
+def scheduler(**variables):
+    return dask("scheduler", "--port", "0", ready=r"tcp://127\.0\.0\.1:\d+", **variables)
 
 
 def worker(address, *arguments):
@@ -86,7 +95,7 @@ def results(folder, numbers):
 
 def test_one_worker_is_this_process_in_order_and_no_faster_than_asked(tmp_path):
     with task_runner() as runner:
-        done = runner.run(square, items(tmp_path, 3, 1, 2))
+        done = runner.run(square, items(tmp_path, 3, 1, 2), 0)
         assert next(done) == (tmp_path, 3)
         assert [path.name for path in tmp_path.iterdir()] == ["3"]
         assert list(done) == items(tmp_path, 1, 2)
@@ -138,11 +147,115 @@ def test_lost_workers_and_schedulers_are_one_line():
 
     killed = KilledWorker("x", type("State", (), {"address": "tcp://1"})(), 3)
     with pytest.raises(OSError, match="several workers died on task 7 of t0") as caught:
-        cluster._check(Lost(killed), ("t0", 7))
+        cluster._result(Lost(killed), ("t0", 7))
     assert one_line(caught, "memory")
     with pytest.raises(OSError, match="scheduler was lost") as caught:
-        cluster._check(Lost(FutureCancelledError("x", "lost")), ("t0", 7))
+        cluster._result(Lost(FutureCancelledError("x", "lost")), ("t0", 7))
     assert one_line(caught)
+
+
+@contextmanager
+def threads(*limits):
+    """A cluster of one worker for each limit of memory, within this process."""
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=0, processes=False, dashboard_address=":0", protocol="inproc"
+    ) as local:
+        for limit in limits:
+            join(local, limit)
+        yield local
+
+
+def join(local, limit):
+    """One more worker, with a limit of memory."""
+    local.new_spec["options"] |= {"memory_limit": limit, "nthreads": 1}
+    count = len(local.worker_spec) + 1
+    local.scale(count)
+    local.wait_for_workers(count, timeout=20)
+
+
+def addresses(folder, count):
+    return [(folder / f"{n}").read_text() for n in range(count)]
+
+
+def test_a_worker_that_comes_late_gets_its_share(tmp_path):
+    with threads(0) as local, task_runner(Resources(scheduler=local.scheduler_address)) as runner:
+        done = runner.run(where, items(tmp_path, *range(20)), 0)
+        next(done)
+        join(local, 0)
+        assert len(list(done)) == 19
+    assert len(set(addresses(tmp_path, 20))) == 2
+
+
+def test_a_worker_with_too_little_memory_gets_no_task_and_is_named_once(tmp_path):
+    lines = []
+    with (
+        threads(3 * 10**9) as local,
+        task_runner(Resources(scheduler=local.scheduler_address), announce=lines.append) as runner,
+    ):
+        assert runner.memory == 3 * 10**9
+        (enough,) = local.scheduler.workers
+        done = runner.run(where, items(tmp_path, *range(20)), 2 * 10**9)
+        next(done)
+        join(local, 10**9)  # it comes late, and the blocks are planned for what the others have
+        assert len(list(done)) == 19
+        assert set(addresses(tmp_path, 20)) == {enough}
+        (line,) = lines
+        assert "may use 1.0 GB, and a block takes 2.0 GB" in line
+        assert "--memory-limit" in line
+        with pytest.raises(OSError, match="no worker can do a task") as caught:
+            list(runner.run(where, items(tmp_path, 0), 4 * 10**9))
+        assert one_line(caught, "4.0 GB", "lower --memory")
+
+
+def test_tasks_that_run_too_long_are_named_with_their_worker(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_SILENCE", 0.3)
+    lines = []
+
+    def announce(line):
+        lines.append(line)
+        (tmp_path / "go").write_text("")
+
+    with (
+        threads(0) as local,
+        task_runner(Resources(scheduler=local.scheduler_address), announce=announce) as runner,
+    ):
+        (address,) = local.scheduler.workers
+        assert sorted(runner.run(wait_for_go, items(tmp_path, 1, 2), 0)) == items(tmp_path, 1, 2)
+    (line,) = lines
+    assert f"task 1 of {tmp_path} on {address}" in line
+    assert "end its worker" in line
+    assert "\n" not in line
+
+
+def test_a_machine_that_stands_still_and_one_of_another_version(tmp_path):
+    other = (
+        "import seamwise.engine.cluster as c; from importlib.metadata import version\n"
+        "c.version = lambda name: '0.0.7' if name == 'seamwise' else version(name)"
+    )
+    lines = []
+    with ExitStack() as stack:
+        _, address = stack.enter_context(scheduler(DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL="1s"))
+        stack.enter_context(worker(address, "--preload", other))
+        with (
+            pytest.raises(OSError, match=r"has seamwise 0\.0\.7, and this process") as caught,
+            task_runner(Resources(scheduler=address)),
+        ):
+            pass
+        assert one_line(caught, "no worker can do a task", "install")
+        for _ in range(2):
+            stack.enter_context(worker(address))
+        with task_runner(Resources(scheduler=address), announce=lines.append) as runner:
+            everything = items(tmp_path, *range(12))
+            assert sorted(runner.run(hang_in_one, everything, 0)) == everything
+    (line,) = lines
+    assert "has seamwise 0.0.7" in line
+    stopped = (tmp_path / "first").read_text()
+    doers = set(addresses(tmp_path, 12))
+    assert (tmp_path / "0").read_text() != stopped
+    assert len(doers - {stopped}) == 1
+    assert not any(address in line for address in doers)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Cells that are split by a line, or drawn: pixel by pixel, and what is refused."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,16 @@ def square(number=1):
     labels = np.zeros((12, 14), np.uint32)
     labels[2:10, 2:12] = number
     return labels
+
+
+def test_an_outline_that_goes_far_outside_is_filled_at_once():
+    ends = [(-999_999.0, 999_999.0), (999_999.0, -999_999.0)]
+    start = time.process_time()
+    draw(np.zeros((128, 160), np.uint32), (*ends * 2000, (3.0, 3.0)))
+    assert time.process_time() - start < 3  # it took 10
+    # a corner beside the picture stays where it is
+    labels = draw(np.zeros((10, 10), np.uint32), ((-10, 0), (10, 0), (10, 10)))
+    assert np.array_equal(labels[:, 4], [1] * 8 + [0] * 2)
 
 
 def test_a_line_cuts_a_cell_and_loses_no_pixel():

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import time
 
 import numpy as np
 import PIL.Image
@@ -32,6 +33,14 @@ def test_a_stroke_outside_of_the_picture_touches_nothing(point):
     box, weight = Stroke((point,), 4).weight((20, 30))
     assert weight.size == 0 or not weight.any()
     assert np.zeros((20, 30))[box].shape == weight.shape
+
+
+def test_a_zigzag_far_outside_costs_no_more_than_the_picture_and_its_brush():
+    ends = [(-999_999.0, 999_999.0), (999_999.0, -999_999.0)]
+    start = time.process_time()
+    box, _ = Stroke((*ends * 2000, (9.0, 9.0)), LARGEST_BRUSH).weight((128, 160))
+    assert time.process_time() - start < 1  # it took 2.4
+    assert box == (slice(0, 128), slice(0, 160))
 
 
 def test_a_stroke_from_outside_reaches_in():

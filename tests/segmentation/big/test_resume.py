@@ -51,6 +51,25 @@ def test_interrupted_it_goes_on_without_doing_anything_again(
     assert hidden(tmp_path) == []
 
 
+def test_a_worker_that_comes_back_late_leaves_cells_that_others_united(tmp_path, image, models):
+    """Its block was given to another one, and a later stage wrote into the same array."""
+    output = tmp_path / "out.zarr"
+    seen = []
+
+    def report(progress):
+        if (progress.stage, progress.done) == ("label", 6):
+            place = blocks.Place(work_of(output) / "t0")
+            labels = place.array("labels")
+            before = np.asarray(labels[...])
+            labels[...] = 7 * (before > 0)
+            blocks.label(place.folder, 0)
+            seen.append(set(np.unique(np.asarray(labels[...]))))
+            labels[...] = before
+
+    run(image, output, model=models[2], tile=40, report=report)
+    assert seen == [{0, 7}]
+
+
 KILLED = """
 import os, signal, sys
 from seamwise.engine import Listener

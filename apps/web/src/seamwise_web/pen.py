@@ -4,7 +4,7 @@ from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt
 
 from seamwise.labels import connected_components
@@ -99,7 +99,10 @@ def draw(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     if len(set(points)) < 3:
         raise ValueError("draw a line around the cell")
     inside = np.zeros(labels.shape, np.uint8)
-    cv2.fillPoly(inside, [_places(points)], color=1, shift=4)
+    # filling takes as long as the outline is high: not beyond one more image on each side
+    size = np.array(labels.shape[::-1])
+    outline = np.array(points).clip(-size, 2 * size)
+    cv2.fillPoly(inside, [_places(outline)], color=1, shift=4)
     pieces = connected_components((inside > 0) & (labels == 0))
     sizes = np.bincount(pieces.ravel())[1:]
     if sizes.size == 0:
@@ -107,9 +110,11 @@ def draw(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     return np.where(pieces == 1 + sizes.argmax(), labels.max() + 1, labels).astype(labels.dtype)
 
 
-def _places(points: Points) -> NDArray[np.int32]:
+def _places(points: ArrayLike) -> NDArray[np.int32]:
     """Points for OpenCV: from the centre of the first pixel on, in sixteenths."""
-    line = np.array(points if len(points) > 1 else points * 2)
+    line = np.array(points)
+    if len(line) == 1:
+        line = np.repeat(line, 2, axis=0)
     return np.round((line - 0.5) * 16).astype(np.int32)
 
 

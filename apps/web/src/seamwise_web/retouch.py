@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seamwise.tiling import relative_to
 from seamwise_web.answers import RefusalError
 from seamwise_web.pen import Points, is_number, points_of
 
@@ -47,26 +48,32 @@ class Stroke:
         shape : (Y, X)
             Of the picture. The part is empty if the stroke lies outside.
         """
-        height, width = shape
         x, y = np.array(self.points).T
-        # what is far outside touches nothing: OpenCV cuts the line there
-        near = x.clip(-self.radius, width + self.radius), y.clip(-self.radius, height + self.radius)
-        left, top = (math.floor(ends.min() - self.radius) for ends in near)
-        right, bottom = (math.ceil(ends.max() + self.radius) for ends in near)
-        is_off = np.full((bottom - top, right - left), 255, np.uint8)
+        rows, seen_rows = self._touched(y, shape[0])
+        columns, seen_columns = self._touched(x, shape[1])
+        top, left = seen_rows.start, seen_columns.start
+        is_off = np.full((seen_rows.stop - top, seen_columns.stop - left), 255, np.uint8)
         # the centre of a pixel is half a pixel from its corner; 4 more bits for fractions
         places = np.round((np.stack([x - left, y - top], axis=1) - 0.5) * 16).astype(np.int32)
         line = places[[0, *range(len(places))]]  # one point is a line, too
         cv2.polylines(is_off, [line], isClosed=False, color=0, thickness=1, shift=4)
         distance = cv2.distanceTransform(is_off, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         soft = max(_SOFT * self.radius, 1.0)
-        weight = np.clip((self.radius - distance) / soft, 0, 1).astype(np.float32)
-        box = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
-        inside = tuple(
-            slice(one.start - start, max(one.stop, one.start) - start)
-            for one, start in zip(box, (top, left), strict=True)
-        )
-        return box, weight[inside]
+        inside = relative_to((rows, columns), (seen_rows, seen_columns))
+        weight = np.clip((self.radius - distance[inside]) / soft, 0, 1).astype(np.float32)
+        return (rows, columns), weight
+
+    def _touched(self, ends: NDArray[np.float64], length: int) -> tuple[slice, slice]:
+        """Along one axis: what of the picture the stroke touches, and what decides the distance.
+
+        The second holds the first and the line up to a radius from the picture, no more: a line
+        that goes to and fro would cross a larger part thousands of times.
+        """
+        near = ends.clip(-self.radius, length + self.radius)
+        start = max(math.floor(near.min() - self.radius), 0)
+        stop = max(min(math.ceil(near.max() + self.radius), length), start)
+        first, last = math.floor(near.min()), math.ceil(near.max()) + 1
+        return slice(start, stop), slice(min(first, start), max(last, stop))
 
 
 def stroke_of(fields: dict[str, Any]) -> Stroke:

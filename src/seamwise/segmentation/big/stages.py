@@ -63,6 +63,8 @@ class Stages:
         Where the blocks are computed.
     report : function
         Called after each block.
+    need : int
+        Bytes that a block takes; 0 if a worker's limit does not matter.
     """
 
     work: Path
@@ -70,6 +72,7 @@ class Stages:
     times: int
     runner: Runner
     report: Callable[[StageProgress], None]
+    need: int = 0
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -208,7 +211,8 @@ class Stages:
 
     def _run(self, stage: str, task: Task, items: list[Item]) -> None:
         total = len(self._numbers) * self.times
-        for count, _ in enumerate(self.runner.run(task, items), start=total - len(items) + 1):
+        done = self.runner.run(task, items, self.need)
+        for count, _ in enumerate(done, start=total - len(items) + 1):
             self.report(StageProgress(stage, count, total))
 
     def _arrays(self, name: str, dtype: DTypeLike) -> None:

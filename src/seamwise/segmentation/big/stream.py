@@ -189,7 +189,8 @@ def segment_volume(
             target.work, job, make_plan, memory=memory, overwrite=files.overwrite
         )
         listener.announce(_announcement(volume, plan, zoom, is_resumed))
-        stages = Stages(target.work, job, volume.times, runner, listener.report)
+        need = plan.bytes if is_elsewhere else 0
+        stages = Stages(target.work, job, volume.times, runner, listener.report, need)
         try:
             stages.measure(volume.channels, info.normalization)
         except ValueError:  # nothing can be resumed
