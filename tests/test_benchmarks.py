@@ -55,6 +55,18 @@ def test_a_soak_tells_how_much_memory_an_image_leaves(script, monkeypatch, tmp_p
     assert (tmp_path / "cells.csv").exists()
 
 
+def test_the_calculation_of_a_petavoxel_multiplies_what_was_measured(script):
+    petavoxel = script("petavoxel")
+    records, seconds, peak = petavoxel.join_all(32)
+    assert records > 100
+    assert peak > 10
+    costs = petavoxel.Costs(1000, 1e-6, 100, 1e-3, 1e4)
+    lines = petavoxel.report(costs)
+    assert "2.1e+11 cells, 6.0e+07 blocks, 3.0e+08 tasks" in lines[2]
+    assert lines[4] == "records: 206 TB; joins: 21 TB of memory, 2 days"
+    assert lines[5] == "scheduler: 3.4 days, 596 GB for the tasks of a stage"
+
+
 def test_rims_are_counted_over_the_images_with_cells(script, capsys):
     looks = [SimpleNamespace(rim=rim, sizes=sizes) for rim, sizes in ((0.2, [9]), (0.6, [9, 8]))]
     empty = SimpleNamespace(rim=0.9, sizes=[])
