@@ -57,7 +57,7 @@ def test_a_soak_tells_how_much_memory_an_image_leaves(script, monkeypatch, tmp_p
 
 def test_the_calculation_of_a_petavoxel_multiplies_what_was_measured(script):
     petavoxel = script("petavoxel")
-    records, seconds, peak = petavoxel.join_all(32)
+    records, _, peak = petavoxel.join_all(32)
     assert records > 100
     assert peak > 10
     costs = petavoxel.Costs(1000, 1e-6, 100, 1e-3, 1e4)
