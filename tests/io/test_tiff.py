@@ -4,6 +4,7 @@ import io
 import logging
 import re
 import threading
+from time import process_time
 
 import numpy as np
 import PIL.Image
@@ -360,6 +361,25 @@ def test_ome_set_is_read_from_all_its_files(tmp_path):
     image = read_image(tmp_path / "c0.ome.tif")
     assert image.axes == "CYX"
     np.testing.assert_array_equal(image.data, counting((2, 5, 7)))
+
+
+@pytest.mark.parametrize(
+    "claim", ['SizeX="1000000000" SizeZ="4"', 'SizeX="7" SizeZ="999999999" PlaneCount="999999999"']
+)
+def test_millions_of_planes_that_ome_metadata_name_are_refused_at_once(tmp_path, claim):
+    size, depth, *count = claim.split()
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint16" '
+        f'{size} SizeY="5" SizeC="1" {depth} SizeT="1"><TiffData IFD="0" {"".join(count)}/>'
+        "</Pixels></Image></OME>"
+    )
+    tifffile.imwrite(tmp_path / "x.ome.tif", counting((5, 7)), description=xml, metadata=None)
+    began = process_time()
+    with pytest.raises(ValueError, match="cannot read") as caught:
+        read_image(tmp_path / "x.ome.tif")
+    assert one_line(caught, "x.ome.tif", "planes of the size of its first page")
+    assert process_time() - began < 2
 
 
 def test_missing_file_of_an_ome_set_is_an_error(tmp_path, caplog):

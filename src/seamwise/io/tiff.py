@@ -17,7 +17,7 @@ from seamwise.io.axes import centimetre_sizes, imagej_sizes, ome_sizes, shaped_s
 from seamwise.io.errors import UnsupportedError, unreadable
 from seamwise.io.stored import StoredImage
 from seamwise.io.tiff_checks import check_chain, check_complete, without_log
-from seamwise.io.tiff_set import bad_part, check_set
+from seamwise.io.tiff_set import bad_part, check_planes, check_set
 
 OME_SUFFIXES = (".ome.tif", ".ome.tiff")
 CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
@@ -79,6 +79,7 @@ def open_tiff(path: Path, *, keep_alpha: bool = False) -> Iterator[OpenTiff]:
         with without_log(), tifffile.TiffFile(path) as file:
             check_chain(file)
             check_set(file)
+            check_planes(file)
             whole = whole_series(file)
             series = whole[0]
             if 0 in series.shape:

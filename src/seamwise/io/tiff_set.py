@@ -1,6 +1,7 @@
 """Several TIFFs that hold one OME image together: `set_of_files`, `bad_part`."""
 
 import html
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import tifffile
 
 from seamwise.io.tiff_checks import check_chain, check_inside, without_log
 from seamwise.types import AnyPath
+
+_MOST_PLANES = 2**22
 
 
 def set_of_files(path: AnyPath) -> tuple[str, ...]:
@@ -52,6 +55,22 @@ def check_set(file: tifffile.TiffFile) -> None:
             continue  # tifffile opens no file for it
         if _leads_out(name):
             raise ValueError(f"it names {name!r} as a part of its image, outside of its folder")
+
+
+def check_planes(file: tifffile.TiffFile) -> None:
+    """Raise if the OME metadata name millions of planes: tifffile would list each of them."""
+    text = file.ome_metadata or ""
+    page = file.pages.first
+    for tag in re.findall(r"<(?:\w+:)?Pixels\b[^>]*>", text):
+        sizes = [int(size) for size in re.findall(r'\bSize[A-Z]="(\d+)"', tag)]
+        _check_planes(math.prod(sizes) // max(math.prod(page.shape), 1))
+    for count in re.findall(r'\bPlaneCount="(\d+)"', text):
+        _check_planes(int(count))
+
+
+def _check_planes(planes: int) -> None:
+    if planes > _MOST_PLANES:
+        raise ValueError(f"its OME metadata name {planes} planes of the size of its first page")
 
 
 def _leads_out(name: str) -> bool:
