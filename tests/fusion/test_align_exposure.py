@@ -1,5 +1,7 @@
 """How bright frames are: gains, and the pixels that tell nothing."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -113,3 +115,16 @@ def test_where_one_frame_is_blurred_brightness_says_nothing():
     assert gains(*blurred, np.eye(3), (64, 64)) == 1
     # but a plain wall is as bright out of focus
     assert gains(*thumbnails(1.2, contrast=(0.003, 0.001)), np.eye(3), (64, 64)) > 1.19
+
+
+@pytest.mark.parametrize(("tiles", "expected"), [(9, 1), (64, 1.05)])
+def test_of_few_tiles_a_gain_has_to_stand_out_more(tiles, expected):
+    """The gains of the tiles have a spread of 0.0185, so that 5 % are 2.6 spreads."""
+    gains_of_tiles = 0.05 + 0.0125 * np.resize([-1, 0, 1, -1, 1], tiles)
+    rows = columns = math.isqrt(tiles)
+    ratio = np.kron(np.exp(gains_of_tiles).reshape(rows, columns), np.ones((8, 8)))
+    bright, dim = np.ones((64, 64, 1), np.float32) / 2, np.zeros((64, 64, 1), np.float32)
+    dim[: 8 * rows, : 8 * columns, 0] = 0.5 / ratio  # what is black tells nothing
+    flat = np.zeros((64, 64), np.float32)
+    frames = Thumbnail(dim, flat, flat), Thumbnail(bright, flat, flat)
+    assert gains(*frames, np.eye(3), (64, 64)) == pytest.approx(expected, rel=2e-3)

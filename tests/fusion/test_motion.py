@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from seamwise.fusion.displacement import Displacements
 from seamwise.fusion.homography import corner_shifts, translation
-from seamwise.fusion.motion import MotionFit, choose_motion
+from seamwise.fusion.motion import MotionFit, _System, choose_motion
 
 SHAPE = (200, 300)
 
@@ -67,3 +68,31 @@ def test_a_motion_that_is_not_exact_has_to_be_clear(misfit, error, motion):
         fit("affine", grown(2.6), 100, 0.25),
     ]
     assert choose_motion(fits, SHAPE).motion == motion
+
+
+@pytest.mark.parametrize(
+    ("count", "misfit", "motion"),
+    [
+        (14, 33, "none"),  # 1.65 times as well, by chance
+        (14, 43, "similarity"),
+        (150, 33, "similarity"),
+    ],
+)
+def test_few_blocks_have_to_tell_a_motion_more_clearly(count, misfit, motion):
+    fits = [
+        MotionFit("none", np.eye(3), misfit, count, 0.0),
+        MotionFit("shift", translation(0.3, 0), 0.95 * misfit, count, 0.16),
+        MotionFit("similarity", grown(2.5), 20, count, 0.2),
+    ]
+    assert choose_motion(fits, SHAPE).motion == motion
+
+
+def test_a_motion_that_no_block_agrees_with_is_not_exact():
+    rng = np.random.default_rng(0)
+    points, shifts = rng.uniform(0, 200, (12, 2)), rng.normal(0, 1, (12, 2))
+    shifts[:6] *= 1e-3  # half of the blocks lie still, each other one elsewhere
+    shifts[6:] += 40 * rng.permutation(6)[:, np.newaxis]
+    displacements = Displacements(points, shifts, np.tile(np.eye(2) * 30, (12, 1, 1)))
+    system = _System(displacements, SHAPE)
+    far = system.fit("shift", np.array([5.0, 5.0]), 1e-4)
+    assert far.error == np.inf

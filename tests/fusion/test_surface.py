@@ -113,6 +113,21 @@ def test_a_mesh_has_the_points_that_are_known_and_triangles_between_them(tmp_pat
     assert np.cross(b - a, c - a)[2] > 0
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "black", "white"),
+    [(0, 4000, 0, 255), (1000, 1200, 0, 255), (0, 60000, 0, 233)],
+    ids=["12 bits", "on an offset", "the whole range"],
+)
+def test_a_mesh_of_dim_frames_is_not_black(tmp_path, low, high, black, white):
+    position = np.zeros((20, 50), np.float32)
+    surface = Surface(position, np.ones_like(position), 5)
+    picture = np.linspace(low, high, position.size).round().astype(np.uint16).reshape(20, 50)
+    write_ply(tmp_path / "m.ply", surface, picture)
+    colours = read_ply(tmp_path / "m.ply")[0]["rgb"]
+    assert abs(int(colours.min()) - black) <= 1
+    assert abs(int(colours.max()) - white) <= 1
+
+
 def test_drawings_have_a_scale_and_holes(tmp_path):
     frames, _ = ramp()
     surface = find_surface(frames, z_step=2.0, spacing=(0.5, 0.25))

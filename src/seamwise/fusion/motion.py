@@ -19,13 +19,17 @@ PARAMETERS: Mapping[Motion, int] = {
 _CUT = 12.0  # squared residual, in variances, from which a block does not count
 _QUARTILE = 0.575  # the lower quartile of χ² with two degrees of freedom
 _LEAST_SCALE = 0.02
+_SINGULAR = 1e12  # condition of equations that do not tell all parameters
 _ROUNDS = 10
 _BLOCKS_PER_PARAMETER = 2.5
 _PERSPECTIVE_BLOCKS = 60  # with fewer, noise looks like perspective
 # How much worse a simpler motion explains the blocks before the next one is taken. The misfit of
 # pairs that did not move was at most 1.18 times that of their affine fit, whose corners lay at most
-# 5.8 standard errors away, but for pictures of almost nothing but outlines.
-_SIMPLER, _TILTED = 0.2, 0.35
+# 5.8 standard errors away, but for pictures of almost nothing but outlines. A few blocks are
+# explained by chance: 8 by a shift 1.9 times as well, 14 by a similarity, 28 by an affine motion
+# 1.7 times (480 static bursts of 64 × 96 to 144 × 192 pixels). `_FEW` counts for each parameter,
+# divided by the number of blocks.
+_SIMPLER, _TILTED, _FEW = 0.2, 0.35, 1.5
 _VAGUE = 0.0015  # of the diagonal: a motion whose corners are known less well is not known
 _CLEAR, _SURE = 0.5, 7.0  # a motion is clear by its misfit alone, or sure by its standard errors
 _EXACT = 0.15  # pixels: of the outlines of a plain scene, blur makes a motion that is not exact
@@ -111,17 +115,19 @@ def choose_motion(fits: Sequence[MotionFit], shape: tuple[int, int]) -> MotionFi
 
     Up to an affine one, the motion with most parameters is the best. A simpler one is taken if its
     corners lie within a tenth of a pixel of those of the best, or if its misfit is at most a fifth
-    larger. No motion is also taken if it is not half worse than the best, and no motion that is
-    known to 0.15 pixels lies more than 7 standard errors away. Motions whose corners are hardly
-    known do not count. A homography has to explain the displacements much better than any other,
-    or somewhat better if 120 blocks tell its corners well and they lie far from the others.
+    larger. No motion is also taken if it is not half worse than the best, or still more where few
+    blocks tell, and no motion that is known to 0.15 pixels lies more than 7 standard errors away.
+    Motions whose corners are hardly known do not count. A homography has to explain the
+    displacements much better than any other, or somewhat better if 120 blocks tell its corners well
+    and they lie far from the others.
     """
     fits = [fit for fit in fits if fit.error < _VAGUE * math.hypot(*shape)]
     best = [fit for fit in fits if fit.motion != "homography"][-1]
     if _is_tilted(fits[-1], best, shape):
         return fits[-1]
     still, *moving = fits
-    is_clear = still.misfit > (1 + _CLEAR) * best.misfit
+    by_chance = _FEW * PARAMETERS[best.motion] / max(best.count, 1)
+    is_clear = still.misfit > (1 + _CLEAR + by_chance) * best.misfit
     errors = [
         corner_shifts(fit.matrix, shape).max() / max(fit.error, 1e-9)
         for fit in moving
@@ -218,6 +224,10 @@ class _System:
         """Standard deviation of the worst corner, in pixels, for blocks of unit variance."""
         rows = self.designs[motion]
         information = np.einsum("nki,nkj,n->ij", rows, rows, weights, optimize=True)
+        if PARAMETERS[motion] and np.linalg.matrix_rank(information, hermitian=True) < len(
+            information
+        ):
+            return math.inf  # no block agrees, or too few
         covariance = np.linalg.pinv(information)
         places = transform(self.norm, corners(self.shape)[:, :2])
         at_corners = _design(motion, places, places)
