@@ -38,7 +38,7 @@ def options(output, **changes):
     usual = {
         "output": output, "start": "nuclei-2d", "begin": ["start", "none"], "settings": ["plain"],
         "unlabelled": ["background"], "counts": [1, 3], "keep": 1.0, "steps": 2, "crop": 96,
-        "rule": "chosen", "quick": True,
+        "rule": "chosen", "quick": True, "kind": "all", "start_steps": 2,
     }  # fmt: skip
     return Namespace(**{**usual, **changes})
 
@@ -114,8 +114,51 @@ def test_the_curves_have_complete_masks_and_usual_settings(script, tmp_path):
     longest = script.curve(lines, from_nothing=False)
     assert [(run["images"], run["steps"]) for run in longest] == [(3, 120), (10, 480)]
     assert [run["images"] for run in script.curve(lines, from_nothing=True)] == [10]
+    half = [
+        {**asdict(replace(run, images=n, keep=0.5, unlabelled="near")), "pq": 0.1, "ap": 0.1}
+        for n in (1, 3)
+    ]
+    drawn = script.curve([*lines, *half], from_nothing=False, masks=script.HALF_MASKS)
+    assert [run["images"] for run in drawn] == [1, 3]
+    lines += [*half, {**asdict(replace(run, images=0, steps=0)), "pq": 0.3, "ap": 0.2}]
+    assert [run["images"] for run in script.curve(lines, from_nothing=False)] == [3, 10]
     script.draw(lines, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
+
+
+def test_a_start_for_hazy_images_sees_none_of_them(script, tmp_path, monkeypatch):
+    hazy = script.HAZY.read_text().split()
+    assert len(hazy) == len({*hazy}) == 65
+    pairs = [Named(name) for name in (*hazy, "sharp1", "sharp2")]
+    seen, scores = [], []
+
+    def train(training, validation, settings, *, output, **_):
+        seen.append((training, validation, settings.steps))
+        (output / "model.safetensors").write_text("weights")
+        return output / "model.safetensors"
+
+    script.all_pairs, script.train = lambda folder: pairs, train
+    script.read_pairs = lambda pairs, rule: [pair.name for pair in pairs]
+    script.trained = lambda run, chosen, options: {"decoded_by": "argmax"}
+
+    def scored(model, report):
+        scores.append(model)
+        return {"pq": 0.5, "ap": float(len(report))}
+
+    script.scored = scored
+    words = [str(SCRIPT), "data", "-o", str(tmp_path), "--kind", "hazy", "--counts", "1"]
+    monkeypatch.setattr("sys.argv", [*words, "--start-steps", "16"])
+    script.main()
+    script.main()  # what is there stays
+    assert seen == [(["sharp2"], ["sharp1"], 16)]
+    start = tmp_path / "sharp-nuclei.safetensors"
+    assert start.read_text() == "weights"
+    assert scores[0] == start
+    assert len(scores) == 3
+    lines = script.read_lines(tmp_path)
+    assert [line["images"] for line in lines] == [0, 1, 1]
+    assert [line["start"] for line in lines] == [str(start), str(start), "none"]
+    assert lines[0]["ap"] == 15
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """`segment --probabilities` and `decode`."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,7 +10,7 @@ from seamwise.io.images import read_labels
 
 
 def test_probabilities_decode_to_the_labels_of_segment(run, images, tmp_path):
-    out, again = tmp_path / "out", tmp_path / "again"
+    out = tmp_path / "out"
     code, _, err = run("segment", images / "b.tif", "-o", out)
     first = (out / "b.tif").read_bytes()
     code, _, err = run("segment", images / "b.tif", "-o", out, "--probabilities")
@@ -19,11 +21,41 @@ def test_probabilities_decode_to_the_labels_of_segment(run, images, tmp_path):
     maps = tifffile.imread(out / "probabilities" / "b.tif")
     assert (maps.dtype, maps.shape) == (np.float16, (4 + 3, 96, 110))  # relief and offsets, too
     np.testing.assert_allclose(maps[:4].sum(0, dtype=float), 1, atol=4e-3)
-    code, said, err = run("decode", out / "probabilities", "-o", again, "--model", "nuclei-2d")
-    assert (code, str(again) in said) == (0, True), err
-    np.testing.assert_array_equal(read_labels(out / "b.tif"), read_labels(again / "b.tif"))
+    for folder, options in (("again", []), ("model", ["--model", "nuclei-2d"])):
+        again = tmp_path / folder
+        code, said, err = run("decode", out / "probabilities", "-o", again, *options)
+        assert (code, str(again) in said) == (0, True), err
+        assert "cells by relief, as stored with the probabilities" in err
+        np.testing.assert_array_equal(read_labels(out / "b.tif"), read_labels(again / "b.tif"))
     code, _, err = run("measure", images / "b.tif", out, "-o", tmp_path / "t.csv")
     assert code == 0, err  # the probabilities are not taken for labels
+
+
+def test_options_go_before_the_stored_rule(run, tmp_path):
+    maps = np.zeros((3, 6, 8), np.float32)
+    maps[1], maps[0] = 0.4, 0.6
+    maps[:, 2:4, 2:5] = np.array([0.3, 0.6, 0.1])[:, None, None]
+    np.save(tmp_path / "x.npy", maps)
+    pair = {"rule": "threshold", "threshold": {"touching": 0.9, "cell": 0.35}, "min_size": 7}
+    (tmp_path / "x.json").write_text(json.dumps({"decode": pair}))
+    ways = {
+        "stored": ([], 48), "argmax": (["--decode", "argmax"], 0),
+        "small": (["--decode", "argmax", "--min-size", "6"], 6),
+        "threshold": (["--decode", "threshold"], 48),
+        "other": (["--decode", "threshold", "--thresholds", "0.9,0.5", "--min-size", "0"], 6),
+    }  # fmt: skip
+    for name, (options, size) in ways.items():
+        code, _, err = run("decode", tmp_path / "x.npy", "-o", tmp_path / name, *options)
+        assert code == 0, err
+        assert (read_labels(tmp_path / name / "x.tif") > 0).sum() == size, name
+        is_named = "cells by threshold, as stored with the probabilities" in err
+        assert is_named == (name in ("stored", "threshold")), name
+    (tmp_path / "x.json").write_text(json.dumps({"decode": {"rule": "no"}}))
+    code, _, err = run("decode", tmp_path / "x.npy", "-o", tmp_path / "bad")
+    assert (code, "x.json is damaged" in err) == (2, True)
+    (tmp_path / "x.json").write_text(json.dumps({"spacing": [1, 1]}))  # as nnU-Net has it
+    code, _, err = run("decode", tmp_path / "x.npy", "-o", tmp_path / "plain")
+    assert (code, "stored" in err) == (0, False)
 
 
 def test_stitched_slices_keep_no_probabilities(run, images, model, tmp_path):

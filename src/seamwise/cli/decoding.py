@@ -35,7 +35,7 @@ def decode(
         typer.Option(
             "--decode",
             help="How probabilities become cells; relief needs a relief behind the classes.",
-            show_default="argmax, or the model's own",
+            show_default="the stored rule or the model's, else argmax",
         ),
     ] = None,
     model: Annotated[
@@ -50,30 +50,38 @@ def decode(
         typer.Option(
             help="Thresholds: TOUCHING,CELL for threshold, BACKGROUND,CELL for watershed, "
             "FOREGROUND,CORE,PEAK,SADDLE for relief.",
-            show_default="the model's; for relief 0.5,0,0.3,0.8",
+            show_default="stored, or the model's; for relief 0.5,0,0.3,0.8",
         ),
     ] = None,
     background_as: Annotated[
         BackgroundAs | None,
         typer.Option(
             help="With watershed: background is a marker of its own, or masked.",
-            show_default="marker, or the model's own",
+            show_default="stored, or the model's, else marker",
         ),
     ] = None,
     gap: Annotated[
         Literal["second", "background"] | None,
         typer.Option(
             help="With 4 classes: a gap pixel takes its second class, or is background.",
-            show_default="second, or the model's own",
+            show_default="stored, or the model's, else second",
         ),
     ] = None,
     min_size: Annotated[
         int | None,
-        typer.Option(min=0, help="Remove cells with fewer pixels than this.", show_default="0"),
+        typer.Option(
+            min=0,
+            help="Remove cells with fewer pixels than this.",
+            show_default="stored, or the model's, else 0",
+        ),
     ] = None,
     min_core: Annotated[
         int | None,
-        typer.Option(min=0, help="Cores of fewer pixels go to their neighbour.", show_default="0"),
+        typer.Option(
+            min=0,
+            help="Cores of fewer pixels go to their neighbour.",
+            show_default="stored, or the model's, else 0",
+        ),
     ] = None,
     axes: Axes = None,
     overwrite: Annotated[
@@ -86,35 +94,47 @@ def decode(
     Probabilities are real numbers with the classes first: background, cell, touching, gap. They sum
     to 1. Integers are a map of these classes.
 
+    `segment` stores the rule of its labels with the probabilities. Without options, the cells are
+    those of `segment` again.
+
     Files that cannot be read or decoded are reported and skipped; the exit code is then 1.
     """
     from seamwise.segmentation import decode_files
 
-    how = _rule(rule, model, thresholds)
-    if background_as is not None:
-        how = _with_background(how, background_as)
+    own = None if model is None else _rule_of(model)
     changes = {"gap": gap, "min_size": min_size, "min_core": min_core}
-    how = how.model_copy(update={k: value for k, value in changes.items() if value is not None})
+    changes = {name: value for name, value in changes.items() if value is not None}
+
+    def choose(stored: "DecodeRule | None") -> "DecodeRule":
+        how = _rule(rule, own or stored, thresholds)
+        if background_as is not None:
+            how = _with_background(how, background_as)
+        return how.model_copy(update=changes)
+
     with Progress() as progress:
         follow_files(
             progress,
-            decode_files(inputs, output, how, axes=axes, overwrite=overwrite),
+            decode_files(inputs, output, choose, axes=axes, overwrite=overwrite),
             "decode",
             done=f"labels are in {output}",
             nothing="no labels were written",
         )
 
 
-def _rule(name: str | None, model: str | None, thresholds: str | None) -> "DecodeRule":
-    """Return the rule of a model, or the plain one, with a name and thresholds of its own."""
-    from seamwise.io import DecodeRule, SegmentationInfo, describe_model, model_path
+def _rule_of(model: str) -> "DecodeRule":
+    from seamwise.io import SegmentationInfo, describe_model, model_path
 
-    own = DecodeRule()
-    if model is not None:
-        info = describe_model(model_path(model))
-        if not isinstance(info, SegmentationInfo):
-            raise ValueError(f"--model must be a model that segments, not {model}")
-        own = info.decode
+    info = describe_model(model_path(model))
+    if not isinstance(info, SegmentationInfo):
+        raise ValueError(f"--model must be a model that segments, not {model}")
+    return info.decode
+
+
+def _rule(name: str | None, own: "DecodeRule | None", thresholds: str | None) -> "DecodeRule":
+    """Return the rule of a model or a file, or the plain one, with a name and thresholds."""
+    from seamwise.io import DecodeRule
+
+    own = own or DecodeRule()
     name = name or own.rule
     if thresholds is not None:
         own = own.model_copy(update={name: _pair(name, thresholds)})

@@ -82,8 +82,9 @@ def tune(
     with arg max.
 
     For probabilities, no network runs and no file is changed: the thresholds are printed as options
-    of `seamwise decode`. Masks and probabilities are paired by their names, and all of them count:
-    give those of images that you do not report on.
+    of `seamwise decode`, if they beat the rule that `segment --probabilities` stored, or arg max.
+    Masks and probabilities are paired by their names, and all of them count: give those of images
+    that you do not report on.
     """
     from seamwise.io import check_model_output, describe_model, is_package, model_path
     from seamwise.segmentation import find_pairs, load, read_pairs
@@ -181,7 +182,8 @@ def _tune_stored(
         tuning = tune_stored(maps, masks, report=_counting(progress), **how)
     _print(tuning)
     if tuning.rule.rule == tuning.before:
-        say("no pair beats arg max: keep `seamwise decode` as it is")
+        best = "arg max" if tuning.before == "argmax" else f"{tuning.before}, which is stored"
+        say(f"no pair beats {best}: keep `seamwise decode` as it is")
     else:
         say(f"use them with: {_decode_command(maps, tuning, how)}")
     for caution in cautions(tuning):
@@ -196,6 +198,8 @@ def _decode_command(maps: Path, tuning: "Tuning", how: Mapping[str, Any]) -> str
     words += ["--thresholds", thresholds]
     if how["background_as"] != "marker":
         words += ["--background-as", how["background_as"]]
+    words += ["--gap", tuning.rule.gap, "--min-size", str(tuning.rule.min_size)]
+    words += ["--min-core", str(tuning.rule.min_core)]
     if how["axes"] is not None:
         words += ["--axes", how["axes"]]
     return shlex.join(words)

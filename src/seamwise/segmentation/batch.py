@@ -68,6 +68,7 @@ from seamwise.segmentation.predict import (
 )
 from seamwise.segmentation.seam_files import seams_path, write_seams
 from seamwise.segmentation.stitch import segment_slices
+from seamwise.segmentation.stored_rule import rule_path, write_rule
 from seamwise.words import Precision
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
@@ -341,7 +342,7 @@ def _remove_results(jobs: Sequence[_Job]) -> None:
         remove = partial(shutil.rmtree, ignore_errors=True) if job.by_block else remove_file
         for path in (job.labels, job.maps):
             remove(path)
-        for path in (job.overlay, job.seams):
+        for path in (job.overlay, job.seams, rule_path(job.maps)):
             remove_file(path)
 
 
@@ -379,6 +380,9 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         write_seams(job.seams, seams)
     if files.probabilities and maps is not None:
         make_folder(job.maps.parent)
+        pixels = options.zoom(model.info, image.spacing).pixels
+        rule = decode_rule(model.info, options.decode, options.min_size, pixels=pixels)
+        write_rule(job.maps, rule)
         write_probabilities(job.maps, all_maps(prediction), spacing=image.spacing)
     if not has_labels:
         write_labels(job.labels, prediction.labels, spacing=image.spacing)

@@ -1,6 +1,6 @@
 """Decode class probabilities or class maps in files, without a network; see `decode_files`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from seamwise.io.volume import open_volume
 from seamwise.labels import CLASS_NAMES, IGNORE, Labels
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.nnunet_classes import RECORD, ClassNames, read_class_names
+from seamwise.segmentation.stored_rule import read_rule
 from seamwise.types import AnyPath
 
 _MOST_CLASSES = 4
@@ -34,7 +35,7 @@ _SLACK = 0.01  # of float16 and 8 bits, in a sum of probabilities
 def decode_files(
     inputs: Sequence[AnyPath],
     output: Path,
-    rule: DecodeRule = DecodeRule(),
+    rule: DecodeRule | Callable[[DecodeRule | None], DecodeRule] | None = None,
     *,
     axes: str | None = None,
     overwrite: bool = False,
@@ -57,8 +58,10 @@ def decode_files(
         that of the file, or of nnU-Net's ``<stem>.json`` next to it.
     output : Path
         A folder.
-    rule : DecodeRule
-        Sizes are in pixels of the file.
+    rule : DecodeRule or function, optional
+        Sizes are in pixels of the file. A function gets the rule that `segment_files` stored with a
+        file, or None, and returns the one to use. By default that is the stored one, and the arg
+        max for other files.
     axes : str, optional
         Meaning of the axes of an image, as in `read_image`.
     overwrite : bool
@@ -67,14 +70,18 @@ def decode_files(
     Raises
     ------
     ValueError
-        There is no such file, or two have the same name.
+        There is no such file, or two have the same name; a stored rule is damaged.
     OSError
         A file does not exist, or the folder cannot be written.
     """
     files = maps_by_stem(inputs)
+    stored = {name: read_rule(path) for name, path in files.items()}
+    rules = {name: _chosen(rule, own) for name, own in stored.items()}
+    note = _note(stored, rules)
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
+        notes = note
         for name, path in files.items():
             target = output / f"{name}.tif"
             try:
@@ -85,13 +92,38 @@ def decode_files(
                 if target.exists() and not overwrite:
                     yield Outcome(path, len(files), messages=(f"{path}: {target} already exists",))
                     continue
-                counts = _decode(path, target, rule, times=times, axes=axes)
+                counts = _decode(path, target, rules[name], times=times, axes=axes)
             except (ValueError, TypeError, OSError, MemoryError) as error:
                 yield Outcome(path, len(files), True, (error_line(path, error),))
                 continue
-            yield Outcome(path, len(files), messages=(f"{path}: {amount(counts, 'cell')}",))
+            messages = (*notes, f"{path}: {amount(counts, 'cell')}")
+            notes = ()
+            yield Outcome(path, len(files), messages=messages)
 
     return outcomes()
+
+
+def _chosen(
+    rule: DecodeRule | Callable[[DecodeRule | None], DecodeRule] | None, stored: DecodeRule | None
+) -> DecodeRule:
+    """Return the rule for a file with this stored one."""
+    if isinstance(rule, DecodeRule):
+        return rule
+    return (stored or DecodeRule()) if rule is None else rule(stored)
+
+
+def _note(
+    stored: Mapping[str, DecodeRule | None], rules: Mapping[str, DecodeRule]
+) -> tuple[str, ...]:
+    """Return a line about the stored rules that are used, if there are any."""
+    names = sorted(
+        {
+            own.rule
+            for name, own in stored.items()
+            if own and (own.rule, own.pair) == (rules[name].rule, rules[name].pair)
+        }
+    )
+    return (f"cells by {' and '.join(names)}, as stored with the probabilities",) if names else ()
 
 
 def _decode(
@@ -159,13 +191,15 @@ def decode_maps(maps: NDArray[Any], rule: DecodeRule = DecodeRule()) -> Labels:
     return decode_whole(np.concatenate([probabilities, guides]), rule)
 
 
-def read_probabilities(path: Path, *, axes: str | None = None) -> NDArray[np.float32]:
+def read_probabilities(
+    path: Path, *, axes: str | None = None, guides: bool = False
+) -> NDArray[np.float32]:
     """Read the class probabilities of a file, of one of the kinds of `decode_files`.
 
     Returns
     -------
     (C, *S) float32 array
-        Without the guides that may follow the classes.
+        With `guides` those that may follow the classes are there, too.
 
     Raises
     ------
@@ -178,7 +212,8 @@ def read_probabilities(path: Path, *, axes: str | None = None) -> NDArray[np.flo
     _check_pixels(maps)
     if maps.dtype.kind in "biu":
         raise ValueError("it holds classes, and thresholds are tuned on their probabilities")
-    return _split(maps)[0]
+    classes, behind = _split(maps)
+    return np.concatenate([classes, behind]) if guides else classes
 
 
 def _check_pixels(maps: NDArray[Any]) -> None:

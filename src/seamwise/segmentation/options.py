@@ -180,8 +180,9 @@ class OutputOptions:
         Also write ``<stem>_overlay.png``; not for images that are segmented block by block.
     probabilities : bool
         Also write ``probabilities/<stem>.tif``: the class probabilities as float16, and behind them
-        the guides if the rule needs them; block by block ``<stem>.ome.zarr``. Not for mode
-        "2d-stitch", nor for labels within an image.
+        the guides if the rule needs them; block by block ``<stem>.ome.zarr``. The rule of the
+        labels goes to ``<stem>.json``, for `decode_files`. Not for mode "2d-stitch", nor for labels
+        within an image.
     seams : bool
         Also write ``seams/<stem>.csv``: how sure the network was of each seam between two cells,
         see `metrics.seam_doubt`; with the time for a series, next to an OME-Zarr image for labels

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from seamwise.decode import threshold
-from seamwise.io import write_image, write_labels
+from seamwise.io import DecodeRule, ReliefPair, write_image, write_labels
 from seamwise.metrics import match_dataset
-from seamwise.segmentation import tune_stored
+from seamwise.segmentation import decode_maps, tune_stored
+from seamwise.segmentation.stored_rule import write_rule
 from support.files import one_line
 from support.leaky import leaky, tiles
 
@@ -71,6 +72,35 @@ def test_guides_behind_the_classes_do_not_count(folders, tmp_path):
     found = tune_stored(tmp_path / "case0.npy", folders[1] / "case0.tif")
     expected = tune_stored(folders[0] / "case0.npz", folders[1] / "case0.tif")
     assert found.trials == expected.trials
+
+
+def test_the_rule_of_the_labels_is_compared_and_its_sizes_apply(folders, tmp_path):
+    labels = tiles(np.random.default_rng(0))
+    relief = (labels > 0).astype(np.float32)
+    maps = np.concatenate([sure_sum(leaky(labels)), relief[None], np.zeros((2, *labels.shape))])
+    np.save(tmp_path / "case0.npy", maps.astype(np.float32))
+    mask = folders[1] / "case0.tif"
+    plain = tune_stored(tmp_path / "case0.npy", mask)
+    assert (plain.before, plain.best.panoptic_quality > 0.9) == ("argmax", True)
+    rule = DecodeRule(rule="relief", relief=ReliefPair(foreground=0.3), min_size=2)
+    write_rule(tmp_path / "case0.npy", rule)
+    tuning = tune_stored(tmp_path / "case0.npy", mask)
+    cells = decode_maps(maps, rule)
+    expected = match_dataset([(labels, cells)], ious=(0.5,)).pooled[0].panoptic_quality
+    assert (tuning.before, tuning.before_panoptic_quality) == ("relief", expected)
+    write_rule(tmp_path / "case0.npy", DecodeRule(min_size=labels.size))
+    assert tune_stored(tmp_path / "case0.npy", mask).best.panoptic_quality == 0
+
+
+def test_rules_that_differ_are_not_compared(tmp_path):
+    (tmp_path / "masks").mkdir()
+    for seed in (0, 1):
+        labels = tiles(np.random.default_rng(seed))
+        np.save(tmp_path / f"case{seed}.npy", sure_sum(leaky(labels)))
+        write_rule(tmp_path / f"case{seed}.npy", DecodeRule(min_size=1000 * seed))
+        write_labels(tmp_path / "masks" / f"case{seed}.tif", labels)
+    tuning = tune_stored(tmp_path, tmp_path / "masks")
+    assert (tuning.before, tuning.rule.min_size) == ("argmax", 0)
 
 
 def test_two_classes_have_a_threshold_of_the_cell(folders, tmp_path):

@@ -26,6 +26,7 @@ from seamwise.segmentation.model_input import check_shape
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import Model, decode_rule, load_for
 from seamwise.segmentation.seam_files import write_seams
+from seamwise.segmentation.stored_rule import write_rule
 from seamwise.segmentation.zoom import Zoom
 
 
@@ -203,8 +204,7 @@ def segment_volume(
             seams, cells = stages.seams(existing, info.architecture.out_channels)
             write_seams(target.seams, seams)
             if target.maps is not None and not target.maps.exists():
-                with target.draft_maps(job.maps, provenance) as maps:
-                    stages.write_maps(maps)
+                _write_maps(stages, target, provenance)
         damaged = stages.damaged()
         caution = stages.caution(ready, zoom, cells)
         _remove(target.work)
@@ -220,14 +220,21 @@ def _write_all(
     with target.draft(max(cells), provenance) as draft:
         stages.write(draft)
         seams = stages.seams(draft, classes)[0] if target.files.seams else None
-        if target.maps is not None:
-            with target.draft_maps(stages.job.maps, provenance) as maps:
-                stages.write_maps(maps)
+        _write_maps(stages, target, provenance)
     # those of older labels stay as long as these labels do
     remove_file(target.seams)
     if seams is not None:
         write_seams(target.seams, seams)
     return cells
+
+
+def _write_maps(stages: Stages, target: Target, provenance: Provenance) -> None:
+    """Write the probabilities and the rule of the labels, if they are wanted."""
+    if target.maps is None:
+        return
+    with target.draft_maps(stages.job.maps, provenance) as maps:
+        stages.write_maps(maps)
+        write_rule(target.maps, stages.job.rule)
 
 
 def _map_channels(info: SegmentationInfo, rule: DecodeRule) -> int:

@@ -1,6 +1,6 @@
 """Thresholds for probabilities that were computed before; see `tune_stored`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from seamwise.io.errors import error_line
 from seamwise.io.images import read_labels
+from seamwise.io.models import DecodeRule
 from seamwise.io.ome_zarr import is_ome_zarr
 from seamwise.io.volume import open_volume
 from seamwise.segmentation.choose.tune import StoredMaps, Trial, Tuning, tune_maps
 from seamwise.segmentation.data import check_complete
 from seamwise.segmentation.maps import maps_by_stem, read_probabilities
 from seamwise.segmentation.measure import labels_by_stem
+from seamwise.segmentation.stored_rule import read_rule
 from seamwise.types import AnyPath
 from seamwise.words import BackgroundAs, TunedRule
 
@@ -30,7 +32,8 @@ def tune_stored(
     """Find the best pair of thresholds for stored probabilities, without a network.
 
     What `tune` does for a model, for the files that `segment_files`, nnU-Net or another program
-    wrote. No size limits apply: cells of any size count.
+    wrote. If `segment_files` stored one rule with all of them, that is what the pairs are compared
+    with, and its sizes apply. Else no size limits apply: cells of any size count.
 
     Parameters
     ----------
@@ -55,22 +58,30 @@ def tune_stored(
     maps, truths = maps_by_stem([probabilities]), labels_by_stem(masks)
     if list(maps.values()) == [probabilities] and list(truths.values()) == [masks]:
         truths = dict.fromkeys(maps, masks)
+    rule = common_rule(maps[name] for name in truths if name in maps) or DecodeRule()
     check_complete(truths, maps, f"masks in {masks} have no probabilities in {probabilities}")
 
     def read() -> Iterator[StoredMaps]:
         for name, truth in truths.items():
-            yield StoredMaps(name, _probabilities(maps[name], axes), read_labels(truth))
+            probabilities = _probabilities(maps[name], axes, guides=rule.is_guided)
+            yield StoredMaps(name, probabilities, read_labels(truth))
 
-    return tune_maps(read(), decode=decode, background_as=background_as, report=report)
+    return tune_maps(read(), rule, decode=decode, background_as=background_as, report=report)
 
 
-def _probabilities(path: Path, axes: str | None) -> NDArray[np.float32]:
+def common_rule(maps: Iterable[Path]) -> DecodeRule | None:
+    """Return the rule that is stored with probabilities, None if it is not the same for all."""
+    rules = [read_rule(path) for path in maps]
+    return rules[0] if rules and all(rule == rules[0] for rule in rules) else None
+
+
+def _probabilities(path: Path, axes: str | None, *, guides: bool) -> NDArray[np.float32]:
     if is_ome_zarr(path) and (times := open_volume(path, axes=axes).times) > 1:
         raise ValueError(
             f"{path} is a series of {times} time points, expected an image: thresholds are tuned "
             "on images"
         )
     try:
-        return read_probabilities(path, axes=axes)
+        return read_probabilities(path, axes=axes, guides=guides)
     except ValueError as error:
         raise ValueError(error_line(path, error)) from error
