@@ -32,9 +32,9 @@ def test_probabilities_are_kept_block_by_block_and_decode_to_the_same_cells(
     assert np.mean(np.abs(maps.data - expected) < 0.02) > 0.999
     run(image, tmp_path / "without.ome.zarr", **options)
     np.testing.assert_array_equal(read_labels(output), read_labels(tmp_path / "without.ome.zarr"))
-    rule = RULE.with_name("argmax")
-    outcomes = list(decode_files([output.parent / "probabilities"], tmp_path / "decoded", rule))
+    outcomes = list(decode_files([output.parent / "probabilities"], tmp_path / "decoded"))
     assert not outcomes[0].failed
+    assert outcomes[0].messages[0] == "cells by argmax, as stored with the probabilities"
     assert same_up_to_numbers(read_labels(tmp_path / "decoded" / "a.tif"), read_labels(output))
 
 
