@@ -13,7 +13,7 @@ from seamwise.segmentation import (
 )
 from support.block_runs import run
 from support.probabilities import same_up_to_numbers
-from support.volumes import RULE, blobs
+from support.volumes import blobs
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 
