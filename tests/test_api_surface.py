@@ -68,9 +68,10 @@ PUBLIC = {
         "threshold", "threshold_classes", "watershed", "watershed_elevation",
     },
     "seamwise.metrics": {
-        "CellErrors", "ContourMatching", "ContourScores", "DEFAULT_IOUS", "DEFAULT_RADII",
-        "Dataset", "Matching", "OverlapTable", "Scores", "Seams", "cell_errors", "contour_f1",
-        "contour_scores", "match", "match_dataset", "match_many", "overlap_table", "seam_doubt",
+        "CellDoubts", "CellErrors", "ContourMatching", "ContourScores", "DEFAULT_IOUS",
+        "DEFAULT_RADII", "Dataset", "Matching", "OverlapTable", "Scores", "Seams", "cell_doubt",
+        "cell_errors", "contour_f1", "contour_scores", "match", "match_dataset", "match_many",
+        "overlap_table", "seam_doubt",
         "summarise",
     },
     "seamwise.metrics.fusion": {

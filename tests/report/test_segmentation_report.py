@@ -10,11 +10,12 @@ import pytest
 
 from seamwise.io import open_labels, write_image, write_labels, write_png
 from seamwise.measure import measure, pair_images
-from seamwise.metrics import Seams
+from seamwise.metrics import CellDoubts, Seams
 from seamwise.report import segmentation as module
 from seamwise.report import segmentation_report
 from seamwise.report.flags import flag_cells
 from seamwise.report.pictures import close_up
+from seamwise.segmentation.doubt_files import write_doubts
 from seamwise.segmentation.seam_files import write_seams
 
 SIDE = 6
@@ -58,6 +59,40 @@ def test_doubtful_seams_are_flagged_by_either_measure():
     flags = flag_cells(table, seams(rows))
     assert [int(table["id"][flag.row]) for flag in flags] == [3, 5]
     assert flags[0].reason == "doubtful seam with cell 4: cell 20%, entropy 0.10"
+
+
+def test_unsure_cells_and_cells_that_may_be_two_are_flagged():
+    table = measure(np.zeros((30, 292)), squares())
+    size = SIDE**2
+    doubts = CellDoubts(
+        cell=np.array([1, 2, 3, 4, 5, 99]),
+        pixels=np.array([size, size, size, size, size + 1, size]),
+        entropy=np.array([0.1, 0.3, 0.1, 0.2, 0.9, 0.9]),
+        valley=np.array([0.19, 0.9, 0.1, 0.1, 0.9, 0.9]),
+    )
+    flags = flag_cells(table, None, doubts)
+    named = [(int(table["id"][flag.row]), flag.kind) for flag in flags]
+    assert named == [(2, "two"), (2, "unsure")]  # 5 was edited since, and 99 is gone
+    assert flags[0].reason == "may be two cells: a valley of 90% between two hills"
+    assert flags[1].reason == "unsure: entropy 0.30"
+    doubts = replace(doubts, disagreement=np.array([0, 0.001, 0.04, 0, 0, 0]))
+    flags = flag_cells(table, None, doubts)
+    named = [(int(table["id"][flag.row]), flag.kind) for flag in flags]
+    assert named == [(2, "two"), (3, "unsure"), (2, "unsure")]
+    assert flags[1].reason == "unsure: entropy 0.10, flips disagree by 0.040"
+
+
+def test_the_report_counts_doubts_of_cells(folders):
+    images, labels = folders
+    one = np.ones(12)
+    doubts = CellDoubts(
+        np.arange(1, 13), np.full(12, SIDE**2), 0.1 * one, np.where(np.arange(12) == 4, 0.8, 0)
+    )
+    write_doubts(labels / "doubts" / "a & b.csv", doubts)
+    _, text = page_of((images, labels))
+    assert "<b>0</b><span>unsure cells</span>" in text
+    assert "<b>1</b><span>may be two</span>" in text
+    assert "5: may be two cells: a valley of 80%" in text
 
 
 def test_a_seam_of_a_series_flags_the_cell_of_its_time(tmp_path):

@@ -20,6 +20,7 @@ from seamwise.io.provenance import file_sha256
 from seamwise.segmentation import batch, predict, segment
 from seamwise.segmentation.batch import segment_files
 from seamwise.segmentation.big.memory import whole_image_bytes
+from seamwise.segmentation.doubt_files import read_doubts
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import check_outputs
 from seamwise.segmentation.overlay import overlay
@@ -268,6 +269,22 @@ def test_seams_and_overlay_are_those_of_labels_that_were_edited(doubtful, tmp_pa
     assert (seams.cell.tolist(), seams.neighbour.tolist()) == ([5], [7])
     drawn = overlay(tifffile.imread(doubtful[0]), edited)
     assert (iio.imread(out / "a_overlay.png") == drawn).all()
+
+
+def test_doubts_of_cells_are_written_and_those_of_flips_where_they_were_made(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", crowded_cells((64, 80), cells=5, rng=0).image)
+    files = OutputOptions(seams=True)
+    for flips in (False, True):
+        out, options = tmp_path / str(flips), SegmentOptions(flips=flips)
+        list(segment_files([tmp_path / "a.tif"], out, options, files=files))
+        doubts, labels = read_doubts(out / "doubts" / "a.csv"), read_labels(out / "a.tif")
+        assert doubts.cell.tolist() == np.unique(labels[labels > 0]).tolist()
+        assert (doubts.disagreement is not None) == flips
+        before = (out / "a.tif").read_bytes()
+        (out / "doubts" / "a.csv").unlink()  # as in a folder of an earlier version
+        list(segment_files([tmp_path / "a.tif"], out, options, files=files))
+        assert (out / "doubts" / "a.csv").exists()
+        assert (out / "a.tif").read_bytes() == before
 
 
 def test_slices_that_are_joined_have_no_seams_and_count_as_done(images, tmp_path, monkeypatch):

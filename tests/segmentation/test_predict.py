@@ -5,6 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
+from scipy.special import entr
 
 from seamwise.decode import argmax, threshold, watershed
 from seamwise.io.models import (
@@ -16,7 +17,7 @@ from seamwise.io.models import (
 )
 from seamwise.metrics import match
 from seamwise.nets import UNet
-from seamwise.segmentation import segment
+from seamwise.segmentation import SegmentOptions, segment, segment_image
 from seamwise.segmentation.predict import Model, decode_rule, probability_slabs
 from seamwise.synth import crowded_cells
 from support.long_tests import nightly
@@ -151,6 +152,32 @@ def test_flips_average_over_all_mirror_images():
         axis=0,
     )
     np.testing.assert_allclose(flipped, by_hand, atol=1e-5)
+
+
+def test_mirror_images_disagree_by_their_divergence():
+    model = random_model()
+    with torch.no_grad():
+        model.net.head.weight *= 20  # so that it is sure here and unsure there
+    image = np.random.default_rng(1).normal(size=(32, 48))
+    options = SegmentOptions(flips=True)
+    prediction = segment_image(image, options, model=model, disagreement=True)
+    plain = segment(image, model=model, flips=True)
+    np.testing.assert_array_equal(prediction.probabilities, plain.probabilities)
+    np.testing.assert_array_equal(prediction.labels, plain.labels)
+    mirrors = [
+        segment(image[::a, ::b], model=model).probabilities[:, ::a, ::b].astype(float)
+        for a in (1, -1)
+        for b in (1, -1)
+    ]
+
+    def entropy(maps):
+        return entr(maps).sum(0) / np.log(len(maps))
+
+    expected = entropy(np.mean(mirrors, axis=0)) - np.mean([entropy(m) for m in mirrors], axis=0)
+    np.testing.assert_allclose(prediction.disagreement, expected, atol=2e-5)
+    assert prediction.disagreement.max() > 0.01
+    assert plain.disagreement is None
+    assert segment_image(image, model=model, disagreement=True).disagreement is None
 
 
 def test_stacks_go_through_a_3d_model():

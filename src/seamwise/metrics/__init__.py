@@ -1,5 +1,6 @@
 """Scores that compare predicted labels with true ones."""
 
+from seamwise.metrics.cell_doubt import CellDoubts, cell_doubt
 from seamwise.metrics.contour import (
     DEFAULT_RADII,
     ContourMatching,
@@ -23,6 +24,7 @@ from seamwise.metrics.seams import Seams, seam_doubt
 __all__ = [
     "DEFAULT_IOUS",
     "DEFAULT_RADII",
+    "CellDoubts",
     "CellErrors",
     "ContourMatching",
     "ContourScores",
@@ -31,6 +33,7 @@ __all__ = [
     "OverlapTable",
     "Scores",
     "Seams",
+    "cell_doubt",
     "cell_errors",
     "contour_f1",
     "contour_scores",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
 
 from seamwise.labels import Labels, as_labels
+from seamwise.metrics.entropy import entropy_of
 
 _CELL = 1
 
@@ -191,8 +191,4 @@ def _sums(
 
 def _doubt(probabilities: NDArray[Any]) -> NDArray[np.float32]:
     """Entropy, and probability of a cell, of pixels: `(2, n)` from `(C, n)`."""
-    total = np.zeros(probabilities.shape[1:], np.float32)
-    for part in probabilities:
-        total += entr(np.clip(part.astype(np.float32), 0, 1))
-    entropy = total / np.float32(np.log(len(probabilities)))
-    return np.stack([entropy, probabilities[_CELL].astype(np.float32)])
+    return np.stack([entropy_of(probabilities), probabilities[_CELL].astype(np.float32)])

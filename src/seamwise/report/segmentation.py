@@ -28,7 +28,7 @@ from seamwise.io.outcome import Outcome, amount, plural
 from seamwise.io.provenance import RECORD
 from seamwise.io.volume import Volume, open_labels_of, open_volume
 from seamwise.measure import MeasureJob, MeasureOptions, Pairing, Table, Width, measure_file
-from seamwise.metrics import Seams
+from seamwise.metrics import CellDoubts, Seams
 from seamwise.report.flags import (
     Flag,
     flag_cells,
@@ -37,6 +37,7 @@ from seamwise.report.flags import (
     still_touching,
 )
 from seamwise.report.pictures import VIEW_STYLE, Plane, close_up, plane_picture, read_plane
+from seamwise.segmentation.doubt_files import doubts_path, read_doubts
 from seamwise.segmentation.seam_files import read_seams, seams_path
 
 MOST_PICTURES = 60
@@ -55,6 +56,7 @@ class _Part:
     job: MeasureJob
     cells: Table
     seams: Seams | None
+    doubts: CellDoubts | None
 
 
 def segmentation_report(
@@ -68,9 +70,10 @@ def segmentation_report(
     """Write a page about label images: pictures with numbered outlines, sizes, cells to look at.
 
     The page needs no other file and no network. An outline has the colour of its number on every
-    page. Cells are flagged if their size is odd or a seam of theirs is doubtful, see
-    `flags.flag_cells`; doubts are known of images for which `segment_files` wrote ``seams/``. Those
-    of cells that no longer touch, since the labels were edited, are dropped. For a stack the middle
+    page. Cells are flagged if their size is odd, a seam of theirs is doubtful, the network is
+    unsure of them or they may be two, see `flags.flag_cells`; doubts are known of images for which
+    `segment_files` wrote ``seams/`` and ``doubts/``. Those of cells that no longer touch or have
+    another size, since the labels were edited, are dropped. For a stack the middle
     slice is shown, for a time series the first, the middle and the last time point. Large images
     are thinned out.
 
@@ -129,8 +132,10 @@ def segmentation_report(
 
 def _read(job: MeasureJob, options: MeasureOptions) -> _Part:
     seams = read_seams(seams_path(job.labels, job.image))
+    doubts = read_doubts(doubts_path(job.labels, job.image))
     cells = measure_file(job, options).cells
-    return _Part(job, cells, None if seams is None else still_touching(seams, cells))
+    touching = None if seams is None else still_touching(seams, cells)
+    return _Part(job, cells, touching, doubts)
 
 
 def _page(
@@ -139,7 +144,7 @@ def _page(
     record: Mapping[str, Any],
     failures: Sequence[str],
 ) -> Iterator[str]:
-    flags = [flag_cells(part.cells, part.seams) for part in parts]
+    flags = [flag_cells(part.cells, part.seams, part.doubts) for part in parts]
     yield VIEW_STYLE
     yield facts(_totals(parts, flags))
     yield paragraph(_made_by(record), is_note=True)
@@ -147,7 +152,16 @@ def _page(
     yield figure(histogram(_all_sizes(parts), label=_size_label(parts)), "Sizes of all cells.")
     yield heading("Images")
     yield table(
-        ["image", "cells", "at the edge", "median size in pixels", "odd sizes", "doubtful seams"],
+        [
+            "image",
+            "cells",
+            "at the edge",
+            "median size in pixels",
+            "odd sizes",
+            "doubtful seams",
+            "unsure cells",
+            "may be two",
+        ],
         [_line(i, part, own) for i, (part, own) in enumerate(zip(parts, flags, strict=True))],
     )
     yield paragraph(_EXPLANATION, is_note=True)
@@ -167,12 +181,16 @@ _EXPLANATION = (
     "Odd sizes: less than half or more than twice the median of the image, and more than three "
     "robust deviations from it; cells at the edge do not count. Doubtful seams: along the border "
     "of two touching cells the network gives the class cell at least 5 %, or the mean entropy is "
-    "at least 0.5. Such a seam may cut through one cell. Numbers of cells to look at are red."
+    "at least 0.5. Such a seam may cut through one cell. Unsure cells: the mean entropy over the "
+    "pixels is at least 0.25, or mirror images (--flips) disagree by 0.02 or more. May be two: the "
+    "probability of a cell falls by 0.2 or more between two hills in the cell. Unsure cells and "
+    "those that may be two are known of images that fit the memory. Numbers of cells to look at "
+    "are red."
 )
 
 
 def _totals(parts: Sequence[_Part], flags: Sequence[Sequence[Flag]]) -> dict[str, object]:
-    cells, odd = sum(len(part.cells) for part in parts), sum(_odd(own) for own in flags)
+    cells, odd = sum(len(part.cells) for part in parts), sum(_count(own, "size") for own in flags)
     totals: dict[str, object] = {
         plural(len(parts), "image"): len(parts),
         plural(cells, "cell"): cells,
@@ -184,11 +202,14 @@ def _totals(parts: Sequence[_Part], flags: Sequence[Sequence[Flag]]) -> dict[str
         count = sum(len(one.cell) for one in seams)
         doubtful = sum(int(is_doubtful(one).sum()) for one in seams)
         totals |= {plural(count, "seam"): count, plural(doubtful, "doubtful seam"): doubtful}
+    if any(part.doubts is not None for part in parts):
+        unsure, two = (sum(_count(own, kind) for own in flags) for kind in ("unsure", "two"))
+        totals |= {plural(unsure, "unsure cell"): unsure, "may be two": two}
     return totals
 
 
-def _odd(flags: Sequence[Flag]) -> int:
-    return sum(flag.has_odd_size for flag in flags)
+def _count(flags: Sequence[Flag], kind: str) -> int:
+    return sum(flag.kind == kind for flag in flags)
 
 
 def _line(i: int, part: _Part, flags: Sequence[Flag]) -> list[object]:
@@ -198,8 +219,9 @@ def _line(i: int, part: _Part, flags: Sequence[Flag]) -> list[object]:
         len(part.cells),
         int(part.cells["touches_edge"].sum()),
         float(np.median(sizes)) if len(sizes) else None,
-        _odd(flags),
+        _count(flags, "size"),
         None if part.seams is None else int(is_doubtful(part.seams).sum()),
+        *(None if part.doubts is None else _count(flags, kind) for kind in ("unsure", "two")),
     ]
 
 

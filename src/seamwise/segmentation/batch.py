@@ -5,7 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,15 +37,16 @@ from seamwise.io.provenance import Provenance
 from seamwise.io.raster import count_pixels, raster_kind
 from seamwise.io.result_folder import open_results
 from seamwise.io.volume import open_volume
-from seamwise.metrics import seam_doubt
+from seamwise.metrics import cell_doubt, seam_doubt
 from seamwise.segmentation.big.memory import are_even, whole_image_bytes
 from seamwise.segmentation.big.stream import segment_volume
 from seamwise.segmentation.big.target import (
     difference_of_labels,
-    maps_path,
     work_folder,
 )
 from seamwise.segmentation.channels import as_channels
+from seamwise.segmentation.doubt_files import write_doubts
+from seamwise.segmentation.image_job import ImageJob
 from seamwise.segmentation.model_input import check_depth
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.outputs import (
@@ -75,50 +76,6 @@ _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
 _QUEUE = 4  # images in work, or done while an earlier one is in work
 
 _Result = tuple[tuple[str, ...], bool]  # messages for the user, and whether the image failed
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One image and the files it becomes; block by block an OME-Zarr folder, without an overlay.
-
-    `memory` is the estimated peak, in bytes, if it is segmented in one piece.
-    """
-
-    image: Path
-    labels: Path
-    overlay: Path
-    by_block: bool = False
-    memory: int = 0
-
-    @property
-    def maps(self) -> Path:
-        """Where class probabilities go: labels have the folder above to themselves."""
-        if self.by_block:
-            return maps_path(self.labels)
-        return self.overlay.parent / "probabilities" / f"{stem(self.image)}.tif"
-
-    @property
-    def seams(self) -> Path:
-        """Where the doubts along the seams go."""
-        return seams_path(self.labels, self.image)
-
-    def wanted(self, files: OutputOptions) -> list[Path]:
-        """The files that the image becomes."""
-        wanted = [self.labels]
-        wanted += [self.overlay] if files.overlay else []
-        wanted += [self.maps] if files.probabilities else []
-        return wanted + ([self.seams] if files.seams else [])
-
-    def is_done(self, files: OutputOptions) -> bool:
-        """Whether all files exist that are wanted."""
-        return not files.overwrite and all(path.exists() for path in self.wanted(files))
-
-    def refusal(self, files: OutputOptions) -> str:
-        """Why the image cannot be segmented, in a line; empty if nothing is known."""
-        for path in self.wanted(files):
-            if has_long_name(path):
-                return f"{self.image}: the name of its result {path.name} is too long: rename it"
-        return ""
 
 
 def segment_files(
@@ -201,7 +158,7 @@ def segment_files(
             raise ValueError(
                 f"mode 2d-stitch writes a TIFF, which {output} cannot hold: choose a folder"
             )
-        jobs = [_Job(output, output, output, by_block=True)]
+        jobs = [ImageJob(output, output, output, by_block=True)]
         results = ExitStack()  # the labels have a lock of their own
     else:
         check_output_folder(output, inputs)
@@ -210,7 +167,8 @@ def segment_files(
             whole_image_bytes,
             runtime=options.runtime,
             tile=options.tile and options.tile**net.ndim,
-            maps=net.output_channels * (files.probabilities or files.seams),
+            maps=net.output_channels * (files.probabilities or files.seams)
+            + (files.seams and options.flips),
             slab_maps=net.out_channels + net.guides,
             ndim=net.ndim,
         )
@@ -232,7 +190,7 @@ def segment_files(
         sharing = model.shared(in_streams=are_even(peaks, limit))
         with results, sharing if threads > 1 else nullcontext(model) as shared:
 
-            def run(job: _Job) -> _Result:
+            def run(job: ImageJob) -> _Result:
                 if job.refusal(files):
                     return (job.refusal(files),), True
                 if job.by_block:
@@ -290,13 +248,13 @@ def _jobs(
     resources: Resources,
     files: OutputOptions,
     whole_bytes: Callable[..., int],
-) -> list[_Job]:
+) -> list[ImageJob]:
     jobs = []
     limit = resources.memory or free_memory()
     is_distributed = resources.workers > 1 or resources.scheduler is not None
     for path in images:
         whole, parts = (output / f"{stem(path)}{ending}" for ending in (".tif", ".ome.zarr"))
-        job = _Job(path, whole, output / f"{stem(path)}_overlay.png")
+        job = ImageJob(path, whole, output / f"{stem(path)}_overlay.png")
         if job.refusal(files):
             jobs.append(job)
             continue
@@ -312,7 +270,9 @@ def _jobs(
         )
         labels = parts if by_block else whole
         jobs.append(replace(job, labels=labels, by_block=by_block, memory=memory))
-    check_outputs({job.image: (job.labels, job.overlay, job.maps, job.seams) for job in jobs})
+    check_outputs(
+        {job.image: (job.labels, job.overlay, job.maps, job.seams, job.doubts) for job in jobs}
+    )
     return jobs
 
 
@@ -336,23 +296,23 @@ def _whole_image(
     return memory, volume.times > 1 or is_ome_zarr(path)
 
 
-def _remove_results(jobs: Sequence[_Job]) -> None:
+def _remove_results(jobs: Sequence[ImageJob]) -> None:
     """Delete what earlier runs made of the images."""
     for job in jobs:
         remove = partial(shutil.rmtree, ignore_errors=True) if job.by_block else remove_file
         for path in (job.labels, job.maps):
             remove(path)
-        for path in (job.overlay, job.seams, rule_path(job.maps)):
+        for path in (job.overlay, job.seams, job.doubts, rule_path(job.maps)):
             remove_file(path)
 
 
-def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions) -> _Result:
+def _run(job: ImageJob, options: SegmentOptions, model: Model, files: OutputOptions) -> _Result:
     """Make the files of one job. Errors of writing are raised."""
     if job.is_done(files):
         return (f"{job.image}: {job.labels} already exists",), False
     has_labels = job.labels.exists() and not files.overwrite
     needs_maps = files.probabilities and not job.maps.exists()
-    needs_seams = files.seams and not job.seams.exists()
+    needs_seams = files.seams and not (job.seams.exists() and job.doubts.exists())
     needs_network = not has_labels or needs_maps or needs_seams
     notes: tuple[str, ...] = ()
     try:
@@ -368,7 +328,10 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         cells = read_labels(job.labels) if has_labels else prediction.labels
         picture = draw(channels, cells, width=width, numbers=numbers) if files.overlay else None
         maps = prediction.probabilities
-        seams = seam_doubt(maps, cells) if files.seams and maps is not None else None
+        seams = doubts = None
+        if files.seams and maps is not None:
+            seams = seam_doubt(maps, cells)
+            doubts = cell_doubt(maps, cells, disagreement=prediction.disagreement)
     except (ValueError, TypeError, OSError, MemoryError) as error:
         return (*notes, error_line(job.image, error)), True
     # the labels come last: while they are missing, the image counts as not done
@@ -376,8 +339,9 @@ def _run(job: _Job, options: SegmentOptions, model: Model, files: OutputOptions)
         remove_file(job.overlay)
     if picture is not None:
         write_png(job.overlay, picture)
-    if seams is not None:
+    if seams is not None and doubts is not None:
         write_seams(job.seams, seams)
+        write_doubts(job.doubts, doubts)
     if files.probabilities and maps is not None:
         make_folder(job.maps.parent)
         pixels = options.zoom(model.info, image.spacing).pixels
@@ -406,7 +370,12 @@ def _predict(
     else:
         keep = files.probabilities or files.seams
         prediction = segment_image(
-            channels, options, model=model, spacing=spacing, keep_probabilities=keep
+            channels,
+            options,
+            model=model,
+            spacing=spacing,
+            keep_probabilities=keep,
+            disagreement=files.seams,
         )
     caution = prediction.caution
     if channels.min() == channels.max():
@@ -421,7 +390,7 @@ def _run_by_block(
     resources: Resources,
     files: OutputOptions,
     listener: Listener,
-    job: _Job,
+    job: ImageJob,
 ) -> _Result:
     """Segment one image from disk to disk."""
     is_inside = job.labels == job.image

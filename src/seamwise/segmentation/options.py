@@ -186,7 +186,9 @@ class OutputOptions:
     seams : bool
         Also write ``seams/<stem>.csv``: how sure the network was of each seam between two cells,
         see `metrics.seam_doubt`; with the time for a series, next to an OME-Zarr image for labels
-        within it; not for mode "2d-stitch".
+        within it; not for mode "2d-stitch". For images that are segmented in one piece also
+        ``doubts/<stem>.csv``: how sure it was of each cell, see `metrics.cell_doubt`; with flips,
+        how far they disagree.
     outline_width : int
         Width of the outlines of the overlay in pixels.
     numbers : bool

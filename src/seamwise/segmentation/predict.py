@@ -6,7 +6,7 @@ from functools import partial
 from itertools import combinations
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from seamwise.engine.resources import Resources
 from seamwise.io.bioimageio import is_package
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
+from seamwise.metrics.entropy import entropy_of
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.fit import Watch, look_at, misfit, sees_nothing, skewness
 from seamwise.segmentation.model_input import as_model_input
@@ -30,6 +31,9 @@ from seamwise.types import Box
 _TILE = {2: 1088, 3: 128}  # 2D: steps of 1024, with the overlap
 _FEW_TILES = 16  # of an image whose network keeps its memory for the next: new memory takes time
 
+
+Flips = bool | Literal["compare"]
+"""Average over mirror images, and perhaps tell how far they disagree."""
 
 Model = ReadyNetwork[SegmentationInfo]
 """A network that segments, ready to run: `load` and `Model.from_network` return one."""
@@ -49,12 +53,15 @@ class Prediction:
         Why the image may not fit the model, in one line; empty if nothing speaks against it.
     guides : (1 + d, *S) float32 array, optional
         Relief and offsets along each axis, if the probabilities were kept and the rule needs them.
+    disagreement : (*S) float32 array, optional
+        How far the mirror images disagree, see `tile_probabilities`, if it was asked for.
     """
 
     labels: Labels
     probabilities: NDArray[np.float32] | None
     caution: str = ""
     guides: NDArray[np.float32] | None = None
+    disagreement: NDArray[np.float32] | None = None
 
 
 def segment(
@@ -135,6 +142,7 @@ def segment_image(
     model: Model | None = None,
     spacing: Sequence[float] | None = None,
     keep_probabilities: bool = True,
+    disagreement: bool = False,
 ) -> Prediction:
     """Find the cells of an image, with options and resources as values; see `segment`.
 
@@ -152,6 +160,8 @@ def segment_image(
         Pixel size in micrometres that is stored with the image; `options.spacing` goes before it.
     keep_probabilities : bool
         See `segment`.
+    disagreement : bool
+        Keep how far the mirror images disagree. It needs `options.flips` and the probabilities.
 
     Returns
     -------
@@ -177,17 +187,20 @@ def segment_image(
     zoom = options.zoom(model.info, spacing)
     rule = decode_rule(model.info, options.decode, options.min_size, pixels=zoom.pixels)
     normalise = normalization(channels, model.info.normalization)
+    has_disagreement = disagreement and options.flips and keep_probabilities
     keywords: dict[str, Any] = {
         "tile": options.tile,
-        "flips": options.flips,
+        "flips": "compare" if has_disagreement else options.flips,
         "guides": rule.is_guided,
         "zoom": zoom,
         "normalise": normalise,
     }
     classes = model.info.architecture.out_channels
-    probabilities = guides = None
+    probabilities = guides = apart = None
     if keep_probabilities:
         maps = class_probabilities(channels, model, **keywords)
+        if has_disagreement:
+            maps, apart = maps[:-1], maps[-1]
         probabilities, look = maps[:classes], look_at(maps, classes)
         guides = maps[classes:] if rule.is_guided else None
         labels = decode_whole(maps, rule)
@@ -213,7 +226,7 @@ def segment_image(
         skew=skewness(channels[0]),
         diameter=options.diameter,
     )
-    return Prediction(labels, probabilities, caution, guides)
+    return Prediction(labels, probabilities, caution, guides, apart)
 
 
 def view_of(model: Model, zoom: Zoom, normalise: Normalization) -> View:
@@ -254,16 +267,17 @@ def class_probabilities(
     model: Model,
     *,
     tile: int | None = None,
-    flips: bool = False,
+    flips: Flips = False,
     normalise: Normalization | None = None,
     guides: bool = False,
     zoom: Zoom | None = None,
 ) -> NDArray[np.float32]:
     """Return class probabilities `(classes, *S)` of an image `(C, *S)` from `as_model_input`.
 
-    With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`.
+    With `guides` relief and offsets follow behind the classes, as in `tile_probabilities`; behind
+    them, if `flips` is "compare", how far the mirror images disagree.
     """
-    channels = model.info.architecture.out_channels + image.ndim * guides
+    channels = model.info.architecture.out_channels + image.ndim * guides + (flips == "compare")
     probabilities = np.empty((channels, *image.shape[1:]), np.float32)
     slabs = probability_slabs(
         image, model, tile=tile, flips=flips, normalise=normalise, guides=guides, zoom=zoom
@@ -342,7 +356,7 @@ def probability_slabs(
     model: Model,
     *,
     tile: int | None = None,
-    flips: bool = False,
+    flips: Flips = False,
     normalise: Normalization | None = None,
     guides: bool = False,
     offsets: bool = True,
@@ -363,6 +377,7 @@ def probability_slabs(
     scaling = normalization(image, model.info.normalization) if normalise is None else normalise
 
     channels = model.info.architecture.out_channels + guides * (1 + ndim * offsets)
+    channels += flips == "compare"
 
     def compute(box: tuple[slice, ...]) -> NDArray[np.float32]:
         if not scaling.scale.any():  # without any contrast there is nothing to show to the network
@@ -404,7 +419,7 @@ def tile_probabilities(
     block: NDArray[np.float32],
     model: Model,
     *,
-    flips: bool = False,
+    flips: Flips = False,
     guides: bool = False,
     offsets: bool = True,
     factors: Sequence[float] | None = None,
@@ -415,6 +430,12 @@ def tile_probabilities(
 
     With `guides`, which the model must have, relief and offsets follow behind the classes:
     `(classes + 1 + ndim, *S)`; without `offsets` only the relief.
+
+    With `flips` the maps are means over all mirror images. If it is "compare", a last map says how
+    far these disagree: the Jensen–Shannon divergence of their M class probabilities p_m (Lin,
+    1991), with the entropy H of `metrics.seam_doubt`, between 0 and 1::
+
+        H(Σ p_m / M) − Σ H(p_m) / M
     """
     shape = block.shape[1:]
     batch = block[np.newaxis]
@@ -426,6 +447,7 @@ def tile_probabilities(
     subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
     mirrors = subsets if flips else [()]
     total: NDArray[np.float32] | None = None
+    entropy: Any = np.float32(0)
     for mirror in mirrors:
         seen = np.ascontiguousarray(np.flip(batch, mirror))
         maps = np.flip(model.runtime.maps(seen, classes), mirror)
@@ -434,7 +456,12 @@ def tile_probabilities(
                 maps[:, classes + axis - 1] *= -1
         maps = maps[:, :channels]
         total = maps if total is None else total + maps
+        if flips == "compare":
+            entropy = entropy + entropy_of(maps[0, :classes])
     assert total is not None  # one mirror at least is the image itself
     mean = total / np.float32(len(mirrors)) if flips else total
+    if flips == "compare":
+        apart = entropy_of(mean[0, :classes]) - entropy / np.float32(len(mirrors))
+        mean = np.concatenate([mean, np.maximum(apart, 0)[np.newaxis, np.newaxis]], axis=1)
     probabilities: NDArray[np.float32] = resample(mean, shape)[0]
     return probabilities
