@@ -92,8 +92,11 @@ def faults(
 
 def joined(parts: list[Judged]) -> Judged:
     """Join the cells of all images."""
+    values = {}
+    for name in parts[0].values:
+        values[name] = np.concatenate([part.values[name] for part in parts])
     return Judged(
-        {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values},
+        values,
         np.concatenate([part.is_wrong for part in parts]),
         np.concatenate([part.is_two for part in parts]),
     )

@@ -36,7 +36,7 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -46,6 +46,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fine_tuning_plot import NOTHING, draw
 from seamwise.engine import read_settings
 from seamwise.io import (
     DecodeRule,
@@ -84,12 +85,8 @@ MOST_REPORTED = 15
 HAZY = Path(__file__).with_name("dsb2018-hazy.txt")
 VALIDATED_EVERY = 24  # of the images that the start is trained on
 HOLD_OUT_EVERY = 7  # as `train` does
-NOTHING = "none"
 RULES = ("chosen", "start", "neutral", "argmax")
 REPORT_EVERY = 20  # steps
-COLOURS = {"start": "#0072b2", "half": "#009e73", NOTHING: "#d55e00"}
-WHOLE_MASKS = {"keep": 1.0, "unlabelled": "background"}
-HALF_MASKS = {"keep": 0.5, "unlabelled": "near"}
 
 
 @dataclass(frozen=True)
@@ -236,9 +233,9 @@ def trained(run: Run, chosen: Sequence[Pair], options: argparse.Namespace) -> di
 
 
 def first_model(pairs: Sequence[Pair], options: argparse.Namespace) -> str:
-    """Train a start from nothing on images of other kinds, if there is none yet; return its path.
+    """Train a start from nothing on images of other kinds, unless it exists; return its path.
 
-    Of every 24th of them, the panoptic quality chooses among eight states of the run.
+    The panoptic quality of every 24th image chooses among eight states of the run.
     """
     path: Path = options.output / "sharp-nuclei.safetensors"
     if path.exists():
@@ -318,84 +315,6 @@ def work(pairs: Sequence[Pair], options: argparse.Namespace) -> None:
         print(json.dumps(line), flush=True)
         # read again: another list may have written lines meanwhile
         write_json(options.output / "scores.json", {"runs": [*read_lines(options.output), line]})
-
-
-def curve(
-    lines: Sequence[Mapping[str, Any]],
-    *,
-    from_nothing: bool,
-    masks: Mapping[str, Any] = WHOLE_MASKS,
-) -> list[Mapping[str, Any]]:
-    """Return the longest run of each count, with masks of one kind and usual settings."""
-    usual = {"settings": "plain", **masks}
-    same = [line for line in lines if line["images"] and line.items() >= usual.items()]
-    runs = [line for line in same if (line["start"] == NOTHING) == from_nothing]
-    longest = {run["images"]: run for run in sorted(runs, key=lambda run: int(run["steps"]))}
-    return [longest[count] for count in sorted(longest)]
-
-
-def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw PQ and AP over the number of images: from a shipped model, and from nothing.
-
-    The line joins the longest run of each count. The steps stand below the count. Runs with half of
-    the cells are dashed, if they have more than one count; a start as it is has a level.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    runs = [curve(lines, from_nothing=from_nothing) for from_nothing in (False, True)]
-    half = curve(lines, from_nothing=False, masks=HALF_MASKS)
-    untrained = [line for line in lines if not line["images"]]
-    steps = {run["images"]: run["steps"] for run in (*runs[1], *runs[0])}
-    top = 1.15 * max(0.1, *(max(run["pq"], run["ap"]) for some in runs for run in some))
-    for axes, (key, title) in zip(
-        panels, {"pq": "panoptic quality", "ap": "AP at IoU 0.5"}.items(), strict=True
-    ):
-        for some in runs:
-            draw_curve(axes, some, key)
-        if len(half) > 1:
-            draw_curve(axes, half, key, is_half=True)
-        for line in untrained:
-            level = {"color": COLOURS["start"], "linestyle": ":", "label": "the start as it is"}
-            axes.axhline(line[key], **level)
-        axes.set(xscale="log", xlabel="annotated images", title=title, ylim=(0, top))
-        axes.set_xlim(0.7, 1.5 * max(steps))
-        axes.set_xticks(list(steps), [f"{count}\n{steps[count]} steps" for count in steps])
-        axes.minorticks_off()
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=110)
-
-
-def draw_curve(
-    axes: Any, runs: Sequence[Mapping[str, Any]], key: str, *, is_half: bool = False
-) -> None:
-    """Draw a score of the runs that begin alike, with its value next to each."""
-    if not runs:
-        return
-    start = runs[0]["start"]
-    name = "from nothing" if start == NOTHING else f"from {Path(start).stem}"
-    colour = COLOURS["half" if is_half else NOTHING if start == NOTHING else "start"]
-    axes.plot(
-        [run["images"] for run in runs],
-        [run[key] for run in runs],
-        "o--" if is_half else "o-",
-        color=colour,
-        linewidth=2,
-        label=f"{name}, half of the cells" if is_half else name,
-    )
-    for run in runs:
-        axes.annotate(
-            f"{run[key]:.2f}",
-            (run["images"], run[key]),
-            color=colour,
-            xytext=(0, -14 if is_half else 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
 
 
 def arguments() -> argparse.Namespace:

@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -26,8 +27,9 @@ class Named:
 
 
 @pytest.fixture
-def script():
+def script(monkeypatch):
     """The script as a module; each test has its own, and may replace functions of it."""
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     spec = spec_from_file_location("fine_tuning", SCRIPT)
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -111,17 +113,18 @@ def test_the_curves_have_complete_masks_and_usual_settings(script, tmp_path):
         {"settings": "check"}, {"steps": 480},
     ]  # fmt: skip
     lines = [{**asdict(replace(run, **change)), "pq": 0.1, "ap": 0.2} for change in ({}, *others)]
-    longest = script.curve(lines, from_nothing=False)
+    plot = import_module("fine_tuning_plot")
+    longest = plot.curve(lines, from_nothing=False)
     assert [(run["images"], run["steps"]) for run in longest] == [(3, 120), (10, 480)]
-    assert [run["images"] for run in script.curve(lines, from_nothing=True)] == [10]
+    assert [run["images"] for run in plot.curve(lines, from_nothing=True)] == [10]
     half = [
         {**asdict(replace(run, images=n, keep=0.5, unlabelled="near")), "pq": 0.1, "ap": 0.1}
         for n in (1, 3)
     ]
-    drawn = script.curve([*lines, *half], from_nothing=False, masks=script.HALF_MASKS)
+    drawn = plot.curve([*lines, *half], from_nothing=False, masks=plot.HALF_MASKS)
     assert [run["images"] for run in drawn] == [1, 3]
     lines += [*half, {**asdict(replace(run, images=0, steps=0)), "pq": 0.3, "ap": 0.2}]
-    assert [run["images"] for run in script.curve(lines, from_nothing=False)] == [3, 10]
+    assert [run["images"] for run in plot.curve(lines, from_nothing=False)] == [3, 10]
     script.draw(lines, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").stat().st_size > 1000
 

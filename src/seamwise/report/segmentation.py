@@ -190,7 +190,7 @@ _EXPLANATION = (
 
 
 def _totals(parts: Sequence[_Part], flags: Sequence[Sequence[Flag]]) -> dict[str, object]:
-    cells, odd = sum(len(part.cells) for part in parts), sum(_count(own, "size") for own in flags)
+    cells, odd = sum(len(part.cells) for part in parts), _total(flags, "size")
     totals: dict[str, object] = {
         plural(len(parts), "image"): len(parts),
         plural(cells, "cell"): cells,
@@ -203,9 +203,13 @@ def _totals(parts: Sequence[_Part], flags: Sequence[Sequence[Flag]]) -> dict[str
         doubtful = sum(int(is_doubtful(one).sum()) for one in seams)
         totals |= {plural(count, "seam"): count, plural(doubtful, "doubtful seam"): doubtful}
     if any(part.doubts is not None for part in parts):
-        unsure, two = (sum(_count(own, kind) for own in flags) for kind in ("unsure", "two"))
-        totals |= {plural(unsure, "unsure cell"): unsure, "may be two": two}
+        unsure = _total(flags, "unsure")
+        totals |= {plural(unsure, "unsure cell"): unsure, "may be two": _total(flags, "two")}
     return totals
+
+
+def _total(flags: Sequence[Sequence[Flag]], kind: str) -> int:
+    return sum(_count(own, kind) for own in flags)
 
 
 def _count(flags: Sequence[Flag], kind: str) -> int:

@@ -60,7 +60,6 @@ if TYPE_CHECKING:
         segment,
         segment_image,
         segment_normalized,
-        tile_probabilities,
     )
     from seamwise.segmentation.record import record_activations, record_range, record_rule
     from seamwise.segmentation.samples import Samples
@@ -70,6 +69,7 @@ if TYPE_CHECKING:
     from seamwise.segmentation.start import read_start, start_defaults
     from seamwise.segmentation.stitch import segment_slices, stitch
     from seamwise.segmentation.systems import System, system
+    from seamwise.segmentation.tile_maps import tile_probabilities
     from seamwise.segmentation.train import train
     from seamwise.segmentation.transforms import (
         MAPS,
@@ -247,7 +247,6 @@ _ROOMS = {
         "segment",
         "segment_image",
         "segment_normalized",
-        "tile_probabilities",
     ),
     "seamwise.segmentation.record": (
         "record_activations",
@@ -274,6 +273,7 @@ _ROOMS = {
         "System",
         "system",
     ),
+    "seamwise.segmentation.tile_maps": ("tile_probabilities",),
     "seamwise.segmentation.train": ("train",),
     "seamwise.segmentation.transforms": (
         "MAPS",

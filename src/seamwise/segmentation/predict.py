@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +16,20 @@ from seamwise.engine.resources import Resources
 from seamwise.io.bioimageio import is_package
 from seamwise.io.models import DecodeRule, SegmentationInfo
 from seamwise.labels import Labels
-from seamwise.metrics.entropy import entropy_of
 from seamwise.segmentation.decoding import decode_slabs, decode_whole
 from seamwise.segmentation.fit import Watch, look_at, misfit, sees_nothing, skewness
 from seamwise.segmentation.model_input import as_model_input
 from seamwise.segmentation.normalization import Normalization, identity_normalization, normalization
 from seamwise.segmentation.options import SegmentOptions
 from seamwise.segmentation.second_look import View, second_look
-from seamwise.segmentation.zoom import Zoom, magnified_shape, resample, zoom_of
+from seamwise.segmentation.tile_maps import Flips, tile_probabilities
+from seamwise.segmentation.zoom import Zoom, zoom_of
 from seamwise.tiling import OVERLAP, blend, tiles
 from seamwise.types import Box
 
 _TILE = {2: 1088, 3: 128}  # 2D: steps of 1024, with the overlap
 _FEW_TILES = 16  # of an image whose network keeps its memory for the next: new memory takes time
 
-
-Flips = bool | Literal["compare"]
-"""Average over mirror images, and perhaps tell how far they disagree."""
 
 Model = ReadyNetwork[SegmentationInfo]
 """A network that segments, ready to run: `load` and `Model.from_network` return one."""
@@ -413,55 +409,3 @@ def check_tile(size: int, model: Model) -> None:
     minimum = 3 * OVERLAP[model.info.architecture.ndim]
     if size < minimum:
         raise ValueError(f"tile must be at least {minimum} pixels, not {size}")
-
-
-def tile_probabilities(
-    block: NDArray[np.float32],
-    model: Model,
-    *,
-    flips: Flips = False,
-    guides: bool = False,
-    offsets: bool = True,
-    factors: Sequence[float] | None = None,
-) -> NDArray[np.float32]:
-    """Return the class probabilities `(classes, *S)` of a normalised block `(C, *S)`, at once.
-
-    The network sees the block magnified by `factors`, to whole pixels; by default as it is.
-
-    With `guides`, which the model must have, relief and offsets follow behind the classes:
-    `(classes + 1 + ndim, *S)`; without `offsets` only the relief.
-
-    With `flips` the maps are means over all mirror images. If it is "compare", a last map says how
-    far these disagree: the Jensen–Shannon divergence of their M class probabilities p_m (Lin,
-    1991), with the entropy H of `metrics.seam_doubt`, between 0 and 1::
-
-        H(Σ p_m / M) − Σ H(p_m) / M
-    """
-    shape = block.shape[1:]
-    batch = block[np.newaxis]
-    if factors is not None:
-        batch = resample(batch, magnified_shape(shape, factors))
-    classes = model.info.architecture.out_channels
-    channels = classes + guides * (1 + (batch.ndim - 2) * offsets)
-    axes = range(2, batch.ndim)
-    subsets = [subset for n in range(len(axes) + 1) for subset in combinations(axes, n)]
-    mirrors = subsets if flips else [()]
-    total: NDArray[np.float32] | None = None
-    entropy: Any = np.float32(0)
-    for mirror in mirrors:
-        seen = np.ascontiguousarray(np.flip(batch, mirror))
-        maps = np.flip(model.runtime.maps(seen, classes), mirror)
-        if guides and offsets:
-            for axis in mirror:  # an offset points the other way in a mirror
-                maps[:, classes + axis - 1] *= -1
-        maps = maps[:, :channels]
-        total = maps if total is None else total + maps
-        if flips == "compare":
-            entropy = entropy + entropy_of(maps[0, :classes])
-    assert total is not None  # one mirror at least is the image itself
-    mean = total / np.float32(len(mirrors)) if flips else total
-    if flips == "compare":
-        apart = entropy_of(mean[0, :classes]) - entropy / np.float32(len(mirrors))
-        mean = np.concatenate([mean, np.maximum(apart, 0)[np.newaxis, np.newaxis]], axis=1)
-    probabilities: NDArray[np.float32] = resample(mean, shape)[0]
-    return probabilities

@@ -32,7 +32,8 @@ from seamwise.segmentation.big.network import shared_network
 from seamwise.segmentation.decoding import pixelwise
 from seamwise.segmentation.fit import Look, look_at
 from seamwise.segmentation.normalization import Normalization, Sample, measure, merge_samples
-from seamwise.segmentation.predict import Model, tile_probabilities
+from seamwise.segmentation.predict import Model
+from seamwise.segmentation.tile_maps import tile_probabilities
 from seamwise.tiling import Blocks, grow, intersect, relative_to
 from seamwise.types import Box
 
