@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 # the files in the order of tests/conftest.py
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint docs cases nightly clean model phase-model walls-model focus-models burst-model benchmark \
+.PHONY: demo test lint docs cases nightly sbom audit clean model phase-model walls-model focus-models burst-model benchmark \
   reproduction reproduction-report
 
 demo: $(VENV)/.installed
@@ -51,9 +51,36 @@ cases: $(VENV)/.installed
 	.napari/bin/pip install --quiet -c constraints.txt "napari[pyqt6]==0.9.2"
 	touch $@
 
+# the oldest versions of the packages that pyproject.toml allows, and the newest that exist; uv chooses the oldest, pip the newest
+.oldest/.installed: pyproject.toml apps/web/pyproject.toml
+	python3 -m venv .oldest
+	.oldest/bin/pip install --quiet uv
+	.oldest/bin/uv pip install --quiet --python .oldest --resolution lowest-direct -e ".[test]" -e ./apps/web
+	touch $@
+
+.newest/.installed: pyproject.toml apps/web/pyproject.toml
+	python3 -m venv .newest
+	.newest/bin/pip install --quiet --upgrade torch
+	.newest/bin/pip install --quiet --upgrade --upgrade-strategy eager -e ".[test]" -e ./apps/web
+	touch $@
+
+.tools/.installed:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet cyclonedx-bom pip-audit
+	touch $@
+
+# what is in the tested environment, as CycloneDX: build/sbom.json
+sbom: $(VENV)/.installed .tools/.installed
+	mkdir -p build
+	.tools/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(VENV)
+
+# known faults of the tested versions; needs a network with a database of advisories
+audit: .tools/.installed
+	.tools/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+
 # what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form.
 # It takes hours and goes on after a failure; benchmarks/nightly.log has a line for each command.
-nightly: lint .core/bin/python .napari/.installed .nnunet/.installed
+nightly: lint .core/bin/python .napari/.installed .nnunet/.installed .oldest/.installed .newest/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser,notebook]"
 	DATA="$(DATA)" $(BIN)/python .ci/nightly
 

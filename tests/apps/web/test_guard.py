@@ -46,6 +46,11 @@ def test_another_origin_is_refused(client, origin):
     assert "Another web site" in answer.text
 
 
+def test_of_two_origins_each_must_be_that_of_the_page(client):
+    headers = [("origin", "http://127.0.0.1:8123"), ("origin", "http://evil.example")]
+    assert client.get("", headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8123", "localhost:8123"])
 def test_the_names_of_this_computer_are_accepted(client, host):
     headers = {"Host": host, "Origin": f"http://{host}"}

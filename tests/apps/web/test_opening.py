@@ -33,6 +33,28 @@ def test_the_page_offers_models_with_what_they_know(client):
     assert start["folder"] == "images"
 
 
+@pytest.mark.parametrize("name", ["CON.png", "nul.tif", "Com1.jpg", "lpt9 .png", "aux.a.tif"])
+def test_names_that_are_devices_on_windows_are_refused(client, name):
+    assert "plain name" in error_of(drop(client, b"", name), 400)
+
+
+@pytest.mark.parametrize("place", ["a" * 100_000 + ".png", "a" * 256 + ".png", "\\ud800.png"])
+def test_places_that_no_folder_has_are_refused_without_its_path(client, place):
+    answer = client.post("api/pictures", content=f'{{"place": "{place}"}}')
+    assert answer.status_code in (403, 404)
+    words = answer.json()["error"]
+    assert len(words) < 300
+    assert str(PICTURES) not in words
+
+
+def test_what_a_request_holds_does_not_come_back_whole(client):
+    answer = client.post("api/bursts", json={})
+    burst = answer.json()["burst"]
+    answer = client.post(f"api/bursts/{burst}/fuse", json={"method": "a" * 100_000})
+    assert len(error_of(answer, 400)) < 500
+    client.delete(f"api/bursts/{burst}")
+
+
 def test_a_dropped_image_is_open(client, upload):
     shown = upload(drawn(), resolution=(2e4, 2e4), resolutionunit="CENTIMETER")
     assert (shown["width"], shown["height"], shown["channels"]) == (128, 96, 1)

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 _LONGEST_BODY = 2**20  # bytes; requests other than uploads are short
+_LONGEST_WORDS = 400
 
 STATE = "X-Seamwise-State"
 """The header that describes the array in the body."""
@@ -119,4 +120,6 @@ def download(content: bytes, name: str, kind: str) -> Response:
 
 
 def _failure(status: int, words: str) -> JSONResponse:
-    return JSONResponse({"error": words}, status)
+    """An error; what a request holds may be long, and stands in it in part."""
+    short = words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
+    return JSONResponse({"error": short}, status)

@@ -8,6 +8,7 @@ from seamwise_web.answers import RefusalError
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 _MOST = 2000  # entries of a list
+_LONGEST_NAME, _LONGEST_PLACE = 255, 2000  # bytes, signs
 _NO_NAME = ("\\", ":", "\0") if os.name == "nt" else ("\0",)  # signs that no name has
 
 
@@ -92,10 +93,12 @@ class Folder:
 
     def _inside(self, place: str) -> Path:
         """The path of a place; refused if it leads elsewhere, by its name or by a link."""
+        if len(place) > _LONGEST_PLACE:
+            raise RefusalError(404, f"a place of {len(place)} signs is too long: choose another")
         names = place.strip("/").split("/") if place.strip("/") else []
         if place.startswith("/") or any(not _is_plain(name) for name in names):
             raise RefusalError(
-                403, f"{place!r} is not below the folder of this page: choose another"
+                403, f"{place[:200]!r} is not below the folder of this page: choose another"
             )
         path = self.root
         for name in names:
@@ -108,8 +111,10 @@ class Folder:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a part of a path is a name, and not a way out of a folder."""
-    return name not in ("", ".", "..") and not any(sign in name for sign in _NO_NAME)
+    """Whether a part of a path can be a name, and is not a way out of a folder."""
+    if name in ("", ".", "..") or any(sign in name for sign in _NO_NAME) or not _is_text(name):
+        return False
+    return len(name.encode()) <= _LONGEST_NAME
 
 
 def _is_text(name: str) -> bool:

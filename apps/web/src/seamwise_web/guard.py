@@ -67,8 +67,7 @@ class Guard:
         headers = Headers(scope=scope)
         if headers.get("host") not in self._hosts:
             return "This page answers at 127.0.0.1 only: use the address that seamwise printed."
-        origin = headers.get("origin")
-        if origin is not None and origin not in self._origins:
+        if not self._origins.issuperset(headers.getlist("origin")):
             return "Another web site asked for this page: open it from the terminal's address."
         word = str(scope["path"])[1:].partition("/")[0]
         if not secrets.compare_digest(word.encode(), self._token.encode()):

@@ -8,6 +8,10 @@ from seamwise_web.answers import RefusalError
 from seamwise_web.folder import SUFFIXES
 
 _LONGEST_NAME = 150
+# on Windows these are no files, whatever their ending
+_DEVICES = {"AUX", "CON", "NUL", "PRN"} | {
+    f"{port}{n}" for port in ("COM", "LPT") for n in range(10)
+}
 
 
 def checked_name(name: str) -> str:
@@ -23,6 +27,7 @@ def checked_name(name: str) -> str:
         or name[0] == "."
         or any(sign in name for sign in '/\\:\0"')
         or not name.isprintable()
+        or name.partition(".")[0].strip().upper() in _DEVICES
     ):
         raise RefusalError(400, f"a file must have a plain name such as a.tif, not {name!r}")
     if len(name.encode()) > _LONGEST_NAME:
