@@ -158,3 +158,25 @@ def test_links_are_followed_in_one_way():
 )
 def test_nested_statements_are_seen(text, lines):
     assert nested_statements(text) == lines
+
+
+def words_of(node):
+    """The text of a message, with {} for what is filled in."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(words_of, node.values))
+    return "{}"
+
+
+def messages(path):
+    raised = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise))
+    calls = [node.exc for node in raised if isinstance(node.exc, ast.Call)]
+    return [(call.lineno, words_of(argument)) for call in calls for argument in call.args]
+
+
+@pytest.mark.parametrize("path", [*MODULES, *APPS], ids=name_of)
+def test_what_does_not_exist_or_fit_comes_with_what_to_do(path):
+    ends = ("does not exist", "of one size", "are missing", "already exists", "cannot be compared")
+    bare = [(line, text) for line, text in messages(path) if text.endswith(ends)]
+    assert bare == [], "say how to fix it, behind a colon"

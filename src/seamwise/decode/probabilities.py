@@ -18,6 +18,8 @@ def as_probabilities(probabilities: Any) -> NDArray[Any]:
     """Return the array `(C, *S)`, or raise ValueError unless it has 2, 3 or 4 classes."""
     array: NDArray[Any] = as_array(probabilities, name="probabilities", real=True)
     shape = array.shape
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"probabilities must be real numbers, not {array.dtype}: convert them")
     if array.ndim < 2 or shape[0] not in _CLASSES:
         remedy = ""
         if array.ndim > 3 and shape[1] in _CLASSES:
@@ -49,7 +51,8 @@ def check_probabilities(
         return array
     step = max(1, ceil((array[0].size / pixels) ** (1 / (array.ndim - 1))))
     sample = array[(slice(None), *[slice(None, None, step)] * (array.ndim - 1))]
-    total, low = sample.sum(0, dtype=np.float64), sample.min()
+    with np.errstate(invalid="ignore"):  # of infinite ones, whose sum is no number
+        total, low = sample.sum(0, dtype=np.float64), sample.min()
     if low >= -slack / 5 and _is_one(total, slack):
         return _with_background(array)
     is_batch = array.ndim > 3 and array.shape[1] in _CLASSES

@@ -167,7 +167,9 @@ def import_labels(
                 for drawing in () if path.is_dir() else _drawings(path):
                     image = single or image_files.get(drawing.name)
                     if images is not None and image is None:
-                        raise ValueError(f"no image of the name {drawing.name} in {images}")
+                        raise ValueError(
+                            f"no image of the name {drawing.name} in {images}: rename one of them"
+                        )
                     target = _target(drawing, image, output, written, overwrite)
                     canvas = _canvas(drawing, image)
                     drawing = _with_times(drawing, canvas)

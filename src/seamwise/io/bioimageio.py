@@ -88,7 +88,7 @@ def read_package(path: Path) -> Package:
         There is no such file.
     """
     if not path.exists():
-        raise FileNotFoundError(f"model package {path} does not exist")
+        raise FileNotFoundError(f"model package {path} does not exist: check its name and folder")
     with _opened(path) as read:
         try:
             return _parse(read)

@@ -351,7 +351,7 @@ def _load(path: Path, kind: type[AnyInfo], framework: str) -> tuple[dict[str, An
 def describe_model(path: Path) -> ModelInfo:
     """Read the description of a model file, whatever its task; errors as in `load_model`."""
     if not path.is_file():
-        raise FileNotFoundError(f"model file {path} does not exist")
+        raise FileNotFoundError(f"model file {path} does not exist: check its name and folder")
     try:
         with safe_open(path, "np") as file:
             metadata = file.metadata() or {}

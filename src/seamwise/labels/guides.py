@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seamwise.labels.numbering import as_labels
+from seamwise.labels.numbering import as_labels, check_numbers
 from seamwise.types import Labels
 
 _UNIT_BALL = {1: 2.0, 2: np.pi, 3: 4 / 3 * np.pi}
@@ -54,6 +54,9 @@ def measure_guides(labels: Labels) -> Guides:
     [0.0, 0.5, 1.0, 0.5, 0.25, 0.5, 0.75, 1.0]
     """
     labels = as_labels(labels)
+    if labels.ndim not in _UNIT_BALL:
+        raise ValueError(f"labels must have one to three axes, not shape {labels.shape}")
+    check_numbers(labels)
     cell = labels > 0
     numbers = labels[cell]
     count = int(labels.max(initial=0))

@@ -10,6 +10,8 @@ from seamwise.labels.classes import IGNORE
 from seamwise.labels.slabs import areas, look_up
 from seamwise.types import Labels
 
+_MOST_NUMBERS = 10**7  # of cells in a small image, which may be a part of a larger one
+
 
 def relabel(labels: Labels) -> Labels:
     """Renumber the cells 1..n in the order of their old numbers, in the smallest safe dtype.
@@ -60,6 +62,8 @@ def bounding_boxes(labels: Labels) -> list[tuple[slice, ...]]:
     >>> bounding_boxes(np.array([[0, 2, 0], [1, 2, 0]]))
     [(slice(1, 2, None), slice(0, 1, None)), (slice(0, 2, None), slice(1, 2, None))]
     """
+    labels = as_labels(labels)
+    check_numbers(labels)
     # find_objects cannot take an empty image
     return ndimage.find_objects(np.maximum(labels, 0)) if labels.size else []
 
@@ -81,7 +85,10 @@ def smallest_dtype(minimum: int, maximum: int) -> np.dtype[Any]:
         limits = np.iinfo(kind)
         if limits.min <= minimum and maximum <= limits.max:
             return np.dtype(kind)
-    raise ValueError(f"no integer type holds numbers from {minimum} to {maximum}")
+    raise ValueError(
+        f"no integer type holds numbers from {minimum} to {maximum}: "
+        "renumber them with seamwise.labels.relabel"
+    )
 
 
 def as_labels(labels: Any, *, name: str = "labels") -> Labels:
@@ -93,7 +100,7 @@ def as_labels(labels: Any, *, name: str = "labels") -> Labels:
             f"not {array.dtype}: "
             "give each cell its own number, e.g. with skimage.measure.label"
         )
-    return array
+    return _with_axes(array, name)
 
 
 def as_mask(mask: Any) -> Labels:
@@ -104,4 +111,20 @@ def as_mask(mask: Any) -> Labels:
             "mask must be boolean or integers (0 background, positive = cell, negative = ignore), "
             f"not {array.dtype}: threshold it first, e.g. mask > 0.5"
         )
-    return array.view(np.uint8) if array.dtype == bool else array
+    return _with_axes(array.view(np.uint8) if array.dtype == bool else array, "mask")
+
+
+def check_numbers(labels: Labels) -> None:
+    """Raise ValueError if tables with a row for each number 0..n would be far too long."""
+    largest = int(labels.max(initial=0))
+    if largest > max(labels.size, _MOST_NUMBERS):
+        raise ValueError(
+            f"labels must have cells numbered 1..n, not up to {largest}: renumber them with "
+            "seamwise.labels.relabel"
+        )
+
+
+def _with_axes(array: Labels, name: str) -> Labels:
+    if array.ndim == 0:
+        raise ValueError(f"{name} must be an image, not the single number {array}")
+    return array

@@ -107,8 +107,10 @@ def measure(
             f"labels must have the shape of the image {image.shape} without its channels, "
             f"with two or three axes, not {labels.shape}: give labels of the same image"
         )
+    if 0 in channels.shape:
+        raise ValueError(f"image is empty: its shape is {image.shape}; give one with pixels")
     if channels.dtype.kind not in "biuf":
-        raise ValueError(f"image must hold integers or real numbers, not {image.dtype}")
+        raise ValueError(f"image must hold integers or real numbers, not {image.dtype}: convert it")
     names = options.channel_names(range(len(channels)))
     steps = options.spacing or spacing
     if steps is not None:

@@ -32,7 +32,9 @@ def with_corrected(split: Split, folder: Path) -> Split:
         Two masks have the same name, or two images of the split the name of a mask.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"folder {folder} of corrected masks does not exist")
+        raise FileNotFoundError(
+            f"folder {folder} of corrected masks does not exist: check its name"
+        )
     known = {pair.name: pair for pair in (*split.training, *split.validation, *split.test)}
     pairs = {pair.name: replace(pair, is_corrected=True) for pair in _pairs(folder, known)}
     _check_names(split, pairs)

@@ -394,7 +394,7 @@ def check_is_folder(folder: Path) -> None:
             f"training folder {folder} is a file: give the folder of images and masks"
         )
     if not folder.is_dir():
-        raise FileNotFoundError(f"training folder {folder} does not exist")
+        raise FileNotFoundError(f"training folder {folder} does not exist: check its name")
 
 
 def images_and_masks(folder: Path) -> tuple[dict[str, tuple[Path, ...]], dict[str, Path]]:

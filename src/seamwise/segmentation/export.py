@@ -97,7 +97,9 @@ def onnx_content(
     try:
         content: bytes = export_model(members, classes, metadata, rule).SerializeToString()
     except NotImplementedError as error:
-        raise ValueError(f"{name} cannot be exported: {first_line(error)}") from error
+        raise ValueError(
+            f"{name} cannot be exported: {first_line(error)}; choose another model"
+        ) from error
     _check(content, net, info, rule)
     return content
 
@@ -129,7 +131,10 @@ def _check(
         (ours,) = session.run(None, {"image": image})
         difference = np.abs(ours - expected).max()
         if not difference <= TOLERANCE * max(1, np.abs(expected).max()):
-            raise ValueError(f"the exported network differs from torch by {difference:.2g}")
+            raise ValueError(
+                f"the exported network differs from torch by {difference:.2g}: "
+                "update onnx and onnxruntime"
+            )
 
 
 def _pattern(shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -15,7 +15,9 @@ def as_model_input(image: NDArray[Any], info: SegmentationInfo) -> NDArray[Any]:
     """Check an image against what the model expects and return it as `(C, *S)`."""
     image = as_array(image, name="image", real=True)
     if image.dtype.kind not in "uifb":
-        raise ValueError(f"image must hold real numbers, not {image.dtype}")
+        raise ValueError(
+            f"image must hold real numbers, not {image.dtype}: convert it, e.g. to float32"
+        )
     if image.dtype == bool:
         image = image.astype(np.uint8)
     if image.ndim == info.architecture.ndim:
@@ -67,7 +69,7 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
             f"--channel 2, or in Python {choice} of an array of that shape"
         )
     if 0 in shape:
-        raise ValueError(f"image is empty: its shape is {shape}")
+        raise ValueError(f"image is empty: its shape is {shape}; give one with pixels")
 
 
 def check_depth(image: Image, info: SegmentationInfo, *, is_stitched: bool) -> None:

@@ -188,13 +188,14 @@ def _check_images(
     if not training or not validation:
         raise ValueError(
             f"training needs at least one training and one validation image, "
-            f"not {len(training)} and {len(validation)}"
+            f"not {len(training)} and {len(validation)}: add images with their masks"
         )
     first, channels = training[0], len(training[0].image)
     if first.ndim not in ((2, 3) if ndim is None else (ndim,)):
         expected_axes = "2 or 3" if ndim is None else f"{ndim}: remove ndim from the settings"
         raise ValueError(
-            f"image {first.name} has {first.ndim} spatial axes, expected {expected_axes}"
+            f"image {first.name} has {first.ndim} spatial axes, expected {expected_axes}, "
+            "or name the axes, e.g. --axes CYX"
         )
     for image in (*training, *validation):
         if image.ndim != first.ndim:

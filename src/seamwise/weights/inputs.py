@@ -28,7 +28,7 @@ def check_inputs(
     if low < IGNORE or high >= len(CLASS_NAMES):
         raise ValueError(
             f"target must hold classes 0..{len(CLASS_NAMES) - 1} or {IGNORE} (ignored), "
-            f"not {low if low < IGNORE else high}"
+            f"not {low if low < IGNORE else high}: make it with semantic_target"
         )
     target = target.astype(np.int8, copy=False)
     if labels.dtype.kind == "i" and ((labels < 0) & (target >= 0)).any():

@@ -129,7 +129,9 @@ def test_labels_of_one_pixel_and_without_cells(client):
 
 def test_label_images_of_two_sizes_are_refused(client):
     words = error_of(compare(client, TRUE, PRED[:20]), 400)
-    assert words == "the label images must be of one size, not 40 × 30 and 40 × 20 pixels"
+    assert words == (
+        "the labels must be of one size, not 40 × 30 and 40 × 20 pixels: open two of one image"
+    )
 
 
 @pytest.mark.parametrize("iou", [0, 1.5, -1, "half", True, None])

@@ -117,7 +117,9 @@ def _outlines(path: Path) -> LayerData:
     read = _OUTLINES[path.suffix.lower()]
     outlines, _ = read(path)
     if not outlines:
-        raise ValueError(f"{path.name} has no outlines of areas")
+        raise ValueError(
+            f"{path.name} has no outlines of areas: draw cells as polygons, not points"
+        )
     corners = np.concatenate([ring for outline in outlines for ring in outline.rings])
     width, height = np.ceil(corners.max(0)).astype(int)
     planes = 1 + max(outline.z for outline in outlines)

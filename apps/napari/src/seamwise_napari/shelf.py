@@ -90,7 +90,9 @@ class Shelf:
         path = path.resolve()
         info = describe_model(path)
         if not isinstance(info, SegmentationInfo) or info.architecture.in_channels != 1:
-            raise ValueError(f"model {path.name} is not for cells in images of one channel")
+            raise ValueError(
+                f"model {path.name} is not for cells in images of one channel: choose another"
+            )
         wanted = name or path.stem
         owner = self._offers.get(wanted)
         chosen = wanted if owner is None or owner.path == path else str(path)

@@ -46,7 +46,9 @@ def measure_labels(
         raise ValueError("choose at least one image")
     for name, pixels in channels:
         if pixels.shape != labels.shape:
-            raise ValueError(f"the image {name} has another size than the labels")
+            raise ValueError(
+                f"the image {name} has another size than the labels: choose the one they are of"
+            )
     options = replace(options, names=tuple(name for name, _ in channels))
     stack = np.stack([np.asarray(pixels) for _, pixels in channels])
     if not by_plane or labels.ndim == 2:

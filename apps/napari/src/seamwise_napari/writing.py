@@ -42,7 +42,9 @@ def write_outline_file(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     labels = np.asarray(data)
     if labels.ndim not in (2, 3):
-        raise ValueError(f"outlines are for planes and stacks, not for {labels.ndim} axes")
+        raise ValueError(
+            f"outlines are for planes and stacks, not for {labels.ndim} axes: save one time point"
+        )
     planes = labels[np.newaxis] if labels.ndim == 2 else labels
     outlines: list[Outline] = []
     for z, plane in enumerate(planes):

@@ -39,9 +39,13 @@ def compare(true: LabelSet, pred: LabelSet, iou: float) -> dict[str, Any]:
     if true.labels.shape != pred.labels.shape:
         sizes = (f"{width} × {height}" for height, width in (true.labels.shape, pred.labels.shape))
         words = " and ".join(sizes)
-        raise RefusalError(400, f"the label images must be of one size, not {words} pixels")
+        raise RefusalError(
+            400, f"the labels must be of one size, not {words} pixels: open two of one image"
+        )
     if pred.labels.min() < 0:
-        raise RefusalError(400, f"{pred.name} has negative labels, as true ones alone may have")
+        raise RefusalError(
+            400, f"{pred.name} has negative labels, as true ones alone may have: exchange the two"
+        )
     errors = cell_errors(true.labels, pred.labels, iou=iou)
     scores = match_many(true.labels, pred.labels)
     steps = [*_steps(errors, "true", true), *_steps(errors, "pred", pred)]

@@ -65,7 +65,11 @@ class FusedPicture:
         picture = aligned[number]
         image = self.fusion.image
         if picture.shape != image.shape:
-            raise RefusalError(409, "frames that are transparent in places cannot be compared")
+            raise RefusalError(
+                409,
+                "frames that are transparent in places cannot be compared: save them without "
+                "transparency",
+            )
         if image.dtype.kind == "f":
             return picture.astype(image.dtype)
         return np.round(picture * np.float32(np.iinfo(image.dtype).max)).astype(image.dtype)

@@ -50,7 +50,10 @@ def read_attributes(path: Path) -> tuple[dict[str, Any], str | None]:
         return {}, None
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: check its name and folder")
-    raise ValueError(f"{path} is not an OME-Zarr folder: it holds no zarr.json, .zattrs or .zgroup")
+    raise ValueError(
+        f"{path} is not an OME-Zarr folder (it holds no zarr.json, .zattrs or .zgroup): "
+        "copy or export it again"
+    )
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def checked_triple(
     shapes = [picture.shape for picture in pictures]
     if len(set(shapes)) > 1:
         raise ValueError(
-            f"a, b and fused must have one size, not {shapes[0]}, {shapes[1]} and {shapes[2]}"
+            f"a, b and fused must have one size, not {shapes[0]}, {shapes[1]} and {shapes[2]}: "
+            "crop them alike"
         )
     if min(shapes[0]) < min_size:
         raise ValueError(

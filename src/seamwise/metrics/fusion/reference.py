@@ -98,7 +98,8 @@ def _checked_pair(fused: NDArray[Any], truth: NDArray[Any], *, min_size: int) ->
     fused, truth = checked_picture("fused", fused), checked_picture("truth", truth)
     if fused.shape != truth.shape:
         raise ValueError(
-            f"fused and truth must have one shape, not {fused.shape} and {truth.shape}"
+            f"fused and truth must have one shape, not {fused.shape} and {truth.shape}: "
+            "crop them alike"
         )
     if truth.ndim != 2 and truth.shape[2:] != (3,):
         raise ValueError(

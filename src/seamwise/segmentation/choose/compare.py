@@ -231,7 +231,7 @@ def _check(
             f"seeds must be one or more, each once, not {', '.join(map(str, seeds)) or 'none'}"
         )
     if not test:
-        raise ValueError("no test images: at least one is needed")
+        raise ValueError("no test images: add some, at least one is needed")
     if settings.weights:
         raise ValueError(
             f"weights {', '.join(settings.weights)} belong to one map: give them to its loss, "
