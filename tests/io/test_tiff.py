@@ -154,7 +154,10 @@ def test_every_compression_is_read_whole_and_by_parts(tmp_path, kind, tile):
 def test_packed_bits_are_unpacked(tmp_path, bits):
     """Cameras write 12 bits without a gap between two pixels."""
     pixels = counting((50, 71)) % 2**bits
-    tifffile.imwrite(tmp_path / "x.tif", pixels, bitspersample=bits, photometric="minisblack")
+    try:
+        tifffile.imwrite(tmp_path / "x.tif", pixels, bitspersample=bits, photometric="minisblack")
+    except NotImplementedError:
+        pytest.skip("this imagecodecs packs no bits")
     with tifffile.TiffFile(tmp_path / "x.tif") as file:
         assert file.pages.first.bitspersample == bits
     image = read_image(tmp_path / "x.tif")

@@ -11,7 +11,7 @@ from seamwise.fusion.capture_time import split_by_time, with_headers
 from seamwise.fusion.options import FuseOutputs
 from seamwise.fusion.stack import Plane, Stack, stack_of
 from seamwise.fusion.stored_alignment import next_to, without_maps
-from seamwise.io.links import real_path
+from seamwise.io.links import one_place, real_path
 from seamwise.io.listing import SUFFIXES, ZARR, find_images, stem
 from seamwise.io.tiff import OME_SUFFIXES
 
@@ -263,10 +263,10 @@ def _twins(output: Path) -> set[Path]:
 
 def _check_outputs(jobs: Sequence[FuseJob], files: FuseOutputs) -> None:
     """Raise ValueError if a job would replace a frame, or what another job writes."""
-    frames = {real_path(_file_of(frame)): frame for job in jobs for frame in job.frames}
-    places: set[Path] = set()
+    frames = {one_place(_file_of(frame)): frame for job in jobs for frame in job.frames}
+    places: set[str] = set()
     for path in (path for job in jobs for path in job.outputs(files)):
-        place = real_path(path)
+        place = one_place(path)
         if place in frames:
             raise ValueError(
                 f"{frames[place]} is a frame and would be replaced: name another output"

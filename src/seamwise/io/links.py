@@ -1,4 +1,4 @@
-"""Where a path leads in the end: see `real_path`."""
+"""Where a path leads in the end, and which paths are one: `real_path`, `one_place`."""
 
 import os
 from pathlib import Path
@@ -20,3 +20,20 @@ def real_path(path: str | os.PathLike[str]) -> Path:
     'loop.tif'
     """
     return Path(os.path.realpath(path))
+
+
+def one_place(path: str | os.PathLike[str]) -> str:
+    """Return a text that is equal for all paths of one file, which need not exist.
+
+    The disks of Windows and macOS know no difference between ``A.tif`` and ``a.tif``.
+    """
+    place = real_path(path)
+    return str(place).casefold() if _ignores_case(place.parent) else str(place)
+
+
+def _ignores_case(folder: Path) -> bool:
+    """Whether a folder, or the first of its parents that exists, has two names by case."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    other = folder.with_name(folder.name.swapcase()) if folder.name else folder
+    return other != folder and other.exists() and other.samefile(folder)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.jsonfile import read_json
-from seamwise.io.links import real_path
+from seamwise.io.links import one_place, real_path
 from seamwise.io.listing import find_images, stem
 from seamwise.io.provenance import RECORD
 from seamwise.segmentation.big.target import record_of_labels, work_folder
@@ -24,22 +24,23 @@ def check_outputs(outputs: Mapping[Path, Sequence[Path]]) -> None:
         The files that each input becomes. None of them may be an input, or be in a folder of
         inputs.
     """
-    inputs = {real_path(path) for path in outputs}
-    folders = {path.parent for path in inputs}
-    writers: dict[Path, Path] = {}
+    inputs = {one_place(path) for path in outputs}
+    folders = {real_path(path).parent for path in outputs}
+    writers: dict[str, Path] = {}
     for image, paths in outputs.items():
         for path in paths:
-            if path in writers:
+            place = one_place(path)
+            if place in writers:
                 raise ValueError(
-                    f"{writers[path]} and {image} would both write {path}: "
+                    f"{writers[place]} and {image} would both write {path}: "
                     "give them two output folders"
                 )
-            if real_path(path) in inputs:
+            if place in inputs:
                 raise ValueError(
                     f"the results of {image} would replace {path}: choose another output folder"
                 )
-            writers[path] = image
-    for path in writers:
+            writers[place] = image
+    for path in (path for paths in outputs.values() for path in paths):
         if real_path(path).parent in folders:
             raise ValueError(f"{path} would be among the inputs: choose another output folder")
 
