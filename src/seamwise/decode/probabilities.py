@@ -51,7 +51,7 @@ def check_probabilities(
         return array
     step = max(1, ceil((array[0].size / pixels) ** (1 / (array.ndim - 1))))
     sample = array[(slice(None), *[slice(None, None, step)] * (array.ndim - 1))]
-    with np.errstate(invalid="ignore"):  # of infinite ones, whose sum is no number
+    with np.errstate(invalid="ignore"):  # of infinite ones, whose sum is NaN
         total, low = sample.sum(0, dtype=np.float64), sample.min()
     if low >= -slack / 5 and _is_one(total, slack):
         return _with_background(array)

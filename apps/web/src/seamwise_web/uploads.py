@@ -8,7 +8,7 @@ from seamwise_web.answers import RefusalError
 from seamwise_web.folder import SUFFIXES
 
 _LONGEST_NAME = 150
-# on Windows these are no files, whatever their ending
+# on Windows these are devices, not files, whatever their ending
 _DEVICES = {"AUX", "CON", "NUL", "PRN"} | {
     f"{port}{n}" for port in ("COM", "LPT") for n in range(10)
 }
