@@ -116,6 +116,9 @@ def noise_stacks() -> Iterator[tuple[str, np.ndarray, tuple[float, ...]]]:
         yield f"Poisson, {shape}", counts, (1.0, 1.0, 1.0)
         image = rng.normal(1000, 30, shape).astype(np.uint16)
         yield f"normal, {shape}, steps of {step:g}", image, (step, 1.0, 1.0)
+        for sigma in (1, 2, 4):
+            smooth = 1000 + 300 * ndimage.gaussian_filter(rng.standard_normal(shape), sigma)
+            yield f"normal, {shape}, smooth {sigma}", smooth.astype(np.uint16), (1.0, 1.0, 1.0)
 
 
 def print_noise(names: list[str]) -> None:

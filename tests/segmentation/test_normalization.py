@@ -273,17 +273,51 @@ def test_a_single_cell_in_a_large_field_is_as_bright_as_many():
     )
 
 
-@pytest.mark.parametrize(("kind", "highest"), [(CONTRAST, 0.12), (DEVIATION, 0.18)])
+RULES = [RULE, CONTRAST, DEVIATION]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
 @pytest.mark.parametrize("sigma", [0, 1, 4])
-def test_noise_stays_near_0(sigma, kind, highest):
-    noise = ndimage.gaussian_filter(np.random.default_rng(8).normal(100, 30, (256, 256)), sigma)[
-        np.newaxis
-    ]
-    normalised = normalization(noise, kind)(noise)
-    assert normalised.std() < highest
+@pytest.mark.parametrize("shape", [(256, 256), (40, 90, 90)])
+def test_an_image_of_noise_alone_becomes_0(sigma, rule, shape):
+    white = np.random.default_rng(8).normal(0, 1, shape)
+    noise = (5000 + 300 * ndimage.gaussian_filter(white, sigma)).astype(np.uint16)[np.newaxis]
+    assert normalization(noise, rule).is_blank
+    assert not normalization(noise, rule)(noise).any()
+    cut = Blocks(shape, (64, 80) if len(shape) == 2 else (16, 64, 64))
+    boxes = [cut.box(number) for number in range(len(cut))]
+    parts = [measure(noise[(slice(None), *box)], [s.start for s in box], shape) for box in boxes]
+    assert normalization_of(parts, rule).is_blank
 
 
-@pytest.mark.parametrize("rule", [RULE, CONTRAST, DEVIATION])
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
+@pytest.mark.parametrize("contrast", [2, 4, 50])
+def test_cells_in_noise_are_more_than_noise(contrast, rule):
+    image, _ = discs(size=256, contrast=contrast, noise=2.0)
+    assert not normalization(image, rule).is_blank
+
+
+def test_dense_cells_with_dark_walls_are_more_than_noise():
+    """Their intensities may be symmetric, but their outlines make steep differences."""
+    y, x = np.mgrid[:240, :240]
+    walls = np.minimum(y % 24, x % 24) < 3
+    image = ndimage.gaussian_filter(np.where(walls, 200.0, 100.0), 1.5)
+    image += np.random.default_rng(1).normal(0, 20, image.shape)
+    assert not normalization(image[np.newaxis], RULE).is_blank
+
+
+@pytest.mark.parametrize("kind", ["identity", "range", "standard"])
+def test_rules_of_other_programs_leave_noise_as_it_is(kind):
+    noise = np.random.default_rng(8).normal(100, 30, (1, 128, 128))
+    assert not normalization(noise, NormalizationRule(kind=kind)).is_blank
+
+
+def test_few_blocks_tell_nothing():
+    noise = np.random.default_rng(8).normal(100, 30, (1, 32, 32))
+    assert not normalization(noise, RULE).is_blank
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_constant_images_become_0(rule):
     image = np.full((1, 20, 20), 7.0)
     assert not normalization(image, rule)(image).any()

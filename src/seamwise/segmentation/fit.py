@@ -122,6 +122,7 @@ def misfit(
     zoom: Zoom | None = None,
     skew: float | None = None,
     diameter: float | None = None,
+    is_blank: bool = False,
 ) -> str:
     """Return why an image may not fit a model, in one line; empty if nothing speaks against it.
 
@@ -139,7 +140,11 @@ def misfit(
         The image's `skewness`.
     diameter : float, optional
         The usual diameter of the cells in pixels of the image, as the user gave it.
+    is_blank : bool
+        `Normalization.is_blank`.
     """
+    if is_blank and not cells:
+        return "nothing is to be seen: the image is constant, or noise alone, and no cells are kept"
     across = _across(info, look, cells, zoom)
     is_other = diameter is not None and across and not 1 / _OTHER < across / diameter < _OTHER
     if is_other:

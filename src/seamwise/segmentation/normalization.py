@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.io.models import NormalizationRule
+from seamwise.segmentation.moments import joined_moments, moments_of, shape_of
 from seamwise.segmentation.percentiles import percentiles
 
 _BLOCK = 4  # a bright structure counts if it fills a block of this many pixels along each axis
@@ -20,6 +22,8 @@ _FLOOR = 10.0  # the contrast is at least this many times the spread of the back
 _DEVIATION_FLOOR = 6.0  # the same for the rule "deviation": a cell's parts differ by less
 _LOUDEST = 100.0  # no pixel has more votes than one this many times brighter than the median
 _LONELY = 4.0  # of the linear scale: brighter pixels than this may be hot
+_SKEW, _TAILS = 0.3, 0.8  # most |skewness| and |excess kurtosis| of noise
+_LEAST = 100  # blocks: fewer tell nothing
 _EPS = 1e-6  # added to a contrast by bioimage.io
 _CLEAR = 4.0  # a pixel is clearly brighter than background by this many times the spread
 
@@ -34,6 +38,11 @@ class Normalization:
     offset: NDArray[np.float64]
     scale: NDArray[np.float64]
     bends: bool = False
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it maps the whole image to 0: it has no contrast, or is noise."""
+        return not self.scale.any()
 
     def __call__(self, block: NDArray[Any]) -> NDArray[np.float32]:
         """Normalise any part `(C, *S)` of the image."""
@@ -109,8 +118,7 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     so has noise that is just above the background. What is far brighter than s is bent down as by a
     logarithm, so that dim and bright cells stay visible together. Pixels of the very highest value,
     as a saturated border or a scale bar has, do not vote unless all do. A pixel with u > 4 gets no
-    more than its brightest neighbour has: no cell is a single pixel. An image of noise only maps to
-    about ±0.1.
+    more than its brightest neighbour has: no cell is a single pixel.
 
     Parameters
     ----------
@@ -121,7 +129,8 @@ def normalization(image: NDArray[Any], rule: NormalizationRule) -> Normalization
     Returns
     -------
     Normalization
-        A channel without contrast, or with one that float32 cannot hold, maps to 0.
+        A channel without contrast, or with one that float32 cannot hold, maps to 0. So does one
+        that `is_noise`, except by the rules of other programs.
     """
     return normalization_of([measure(image, (0,) * (image.ndim - 1), image.shape[1:])], rule)
 
@@ -136,10 +145,14 @@ class Sample:
         Evenly spaced pixels of each channel.
     peak : (C,) float64 array
         Largest mean of a block in each channel; minus infinity if the part has no whole block.
+    moments : (C, 2, 5) float64 array
+        `moments_of` the means of the blocks, and of the difference of their halves along the last
+        axis but one.
     """
 
     values: tuple[NDArray[Any], ...]
     peak: NDArray[np.float64]
+    moments: NDArray[np.float64]
 
 
 # beyond float64 there is no contrast that a number could hold
@@ -166,9 +179,11 @@ def measure(part: NDArray[Any], origin: Sequence[int], shape: Sequence[int]) -> 
     step = max(int(np.ceil((np.prod(shape, dtype=np.float64) / _SAMPLES) ** (1 / len(shape)))), 1)
     evenly = tuple(slice(-start % step, None, step) for start in origin)
     block = [min(_BLOCK, n) for n in shape]
+    peaks, moments = zip(*(_blocks(channel, block) for channel in part), strict=True)
     return Sample(
         tuple(channel[evenly].ravel().copy() for channel in part),
-        np.array([_peak(channel, block) for channel in part]),
+        np.array(peaks),
+        np.stack(moments),
     )
 
 
@@ -176,7 +191,8 @@ def merge_samples(samples: Sequence[Sample]) -> Sample:
     """Return the sample of the part that consists of the parts of these samples."""
     channels = zip(*(sample.values for sample in samples), strict=True)
     peaks = np.stack([sample.peak for sample in samples])
-    return Sample(tuple(np.concatenate(values) for values in channels), peaks.max(0))
+    moments = reduce(joined_moments, (sample.moments for sample in samples))
+    return Sample(tuple(np.concatenate(values) for values in channels), peaks.max(0), moments)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -188,11 +204,12 @@ def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Norm
         for c, values in enumerate(whole.values):
             offset[c], scale[c] = _PLAIN[rule.kind](values, rule)
         return Normalization(offset, scale)
+    noise = [is_noise(*parts) for parts in zip(whole.values, whole.moments, strict=True)]
     if rule.kind != "percentiles":
         map_of = _contrast if rule.kind == "contrast" else _deviation
         for c, values in enumerate(whole.values):
             offset[c], scale[c] = map_of(values)
-        return Normalization(offset, scale, bends=True)
+        return Normalization(offset, np.where(noise, 0, scale), bends=True)
     for c, (values, peak) in enumerate(zip(whole.values, whole.peak, strict=True)):
         low, high = np.percentile(values, [rule.low, rule.high])
         high = max(high, low + (peak - low) / _HEADROOM)
@@ -201,7 +218,30 @@ def normalization_of(samples: Sequence[Sample], rule: NormalizationRule) -> Norm
         scale[c] = (
             1 / contrast if np.finfo(np.float32).tiny < contrast < np.finfo(np.float32).max else 0
         )
-    return Normalization(offset, scale)
+    return Normalization(offset, np.where(noise, 0, scale))
+
+
+def is_noise(values: NDArray[Any], moments: NDArray[np.float64]) -> bool:
+    """Whether one channel is noise and nothing else, white or smooth.
+
+    Noise is normally distributed at every scale, and so are its differences. So an image is noise
+    if the |skewness| of its pixels and of the means of its blocks is at most 0.3, and the |excess
+    kurtosis| of both and of the difference of the halves of a block is at most 0.8. Cells have
+    outlines, which give the differences a kurtosis far above that. Cells whose contrast is half the
+    deviation of the noise of a pixel, or less, may go unnoticed.
+
+    Parameters
+    ----------
+    values : 1D array
+        Evenly spaced pixels.
+    moments : (2, 5) float64 array
+        See `Sample`.
+    """
+    skewness, tails = shape_of(moments)
+    if moments[:, 0].min() < _LEAST or abs(skewness[0]) > _SKEW or abs(tails).max() > _TAILS:
+        return False
+    skewness, tails = shape_of(moments_of(values.astype(np.float64)))
+    return bool(abs(skewness) <= _SKEW and abs(tails) <= _TAILS)
 
 
 def _contrast(values: NDArray[Any]) -> tuple[float, float]:
@@ -252,16 +292,23 @@ def _scale(clear: NDArray[np.float64], contrast: float) -> float:
     return 1 / contrast if has_contrast else 0.0
 
 
-def _peak(channel: NDArray[Any], block: Sequence[int]) -> float:
-    """Largest mean of a block; blocks that the border cuts are ignored."""
-    peak = -np.inf
+def _blocks(channel: NDArray[Any], block: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+    """Largest mean of a block, and the moments of all; blocks that the border cuts are ignored."""
+    peak, moments = -np.inf, np.zeros((2, 5))
     if min(n // b for n, b in zip(channel.shape, block, strict=True)) == 0:
-        return peak
+        return peak, moments
+    half = [*block[:-2], max(block[-2] // 2, 1), block[-1]]
     rows = max(block[0], _SLAB // max(channel[0].size, 1) // block[0] * block[0])
     for start in range(0, channel.shape[0] - block[0] + 1, rows):
         slab = channel[start : start + rows]
         whole = slab[tuple(slice(n // b * b) for n, b in zip(slab.shape, block, strict=True))]
-        split = [part for n, b in zip(whole.shape, block, strict=True) for part in (n // b, b)]
-        means = whole.reshape(split).mean(tuple(range(1, 2 * channel.ndim, 2)), dtype=np.float64)
+        split = [part for n, b in zip(whole.shape, half, strict=True) for part in (n // b, b)]
+        halves = whole.reshape(split).mean(tuple(range(1, 2 * channel.ndim, 2)), dtype=np.float64)
+        count = block[-2] // half[-2]
+        parts = [halves[..., number::count, :] for number in range(count)]  # three, of three rows
+        means = sum(parts) / count
         peak = max(peak, float(means.max()))
-    return peak
+        moments = joined_moments(
+            moments, np.stack([moments_of(means), moments_of(parts[0] - parts[-1])])
+        )
+    return peak, moments

@@ -221,6 +221,7 @@ def segment_image(
         zoom=zoom,
         skew=skewness(channels[0]),
         diameter=options.diameter,
+        is_blank=normalise.is_blank,
     )
     return Prediction(labels, probabilities, caution, guides, apart)
 

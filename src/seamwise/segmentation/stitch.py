@@ -200,6 +200,7 @@ def segment_slices(
         zoom=zoom,
         skew=skewness(planes[0]),
         diameter=options.diameter,
+        is_blank=normalise.is_blank,
     )
     return Prediction(labels, None, caution)
 

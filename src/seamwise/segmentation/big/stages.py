@@ -181,7 +181,8 @@ class Stages:
         The second look is at the first time point.
         """
         look, count, place = self.look(), sum(cells), self.places[0]
-        normalise = load_arrays(_normalization(place), Normalization)
+        maps = [load_arrays(_normalization(one), Normalization) for one in self.places]
+        normalise = maps[0]
 
         def read(box: Box) -> NDArray[Any]:
             return place.volume.read(box, time=place.time)
@@ -190,7 +191,10 @@ class Stages:
         with suppress(DamagedError):  # reported with its block
             line = second_look(read, self.job.shape, view, look, cells=count)
         diameter = self.job.options.diameter
-        return line or misfit(model.info, look, cells=count, zoom=zoom, diameter=diameter)
+        is_blank = all(one.is_blank for one in maps)
+        return line or misfit(
+            model.info, look, cells=count, zoom=zoom, diameter=diameter, is_blank=is_blank
+        )
 
     @property
     def _numbers(self) -> range:
