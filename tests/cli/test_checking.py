@@ -29,6 +29,7 @@ def test_what_stops_the_training_ends_with_1(run, training, tmp_path):
     assert "image without mask: 1 (1); add the mask, or remove the image" in out
     assert "mask of another size: 1 (2)" in out
     assert "cannot be trained on: see" in err
+    assert out.startswith("looking at 3 images")
     assert (tmp_path / "look" / "report.html").exists()
     assert not (tmp_path / "look" / "settings.toml").exists()
 

@@ -235,3 +235,10 @@ def test_options_without_a_use_are_refused(run, training, tmp_path):
         assert err.count("\n") == 1
         assert words in err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_taken_folder_is_refused_before_the_images_are_read(run, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.safetensors").touch()
+    code, _, err = run("train", tmp_path / "no-data", "-o", tmp_path / "run")
+    assert (code, "already holds a run (model.safetensors): use --resume" in err) == (2, True)

@@ -1,4 +1,7 @@
 import csv
+from contextlib import suppress
+
+from matplotlib.figure import Figure
 
 from seamwise.engine.history import TrainProgress, plot_curve, read_log, seconds_left, write_log
 
@@ -28,6 +31,20 @@ def test_a_curve_is_drawn_with_and_without_scores(tmp_path):
     for name, history in (("a.png", HISTORY), ("b.png", HISTORY[:1])):
         plot_curve(tmp_path / name, history)
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_short_run_has_a_curve_that_one_can_read(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure.axes))
+    for steps in (10, 60, 1000):
+        last = {"panoptic_quality": 0.9}
+        history = [TrainProgress(n, 1.0 / n, 1e-3, n) for n in range(1, steps)]
+        with suppress(FileNotFoundError):  # nothing was written
+            plot_curve(tmp_path / "a.png", [*history, TrainProgress(steps, 0.5, 1e-3, 9, last)])
+    names = [axes[0].get_ylabel() for axes in drawn]
+    assert names == ["training loss" + end for end in
+                     ("", "\n(mean of 6 steps)", "\n(mean of 50 steps)")]  # fmt: skip
+    assert all(axes[1].get_ylim() == (0, 1.1) for axes in drawn)
 
 
 def test_the_time_left_comes_from_steps_after_the_first_slow_ones():

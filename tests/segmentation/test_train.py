@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seamwise.engine import loop
+from seamwise.engine import loop, read_settings
 from seamwise.engine.history import plot_curve
 from seamwise.io.models import SegmentationInfo, load_model
 from seamwise.io.provenance import Provenance
@@ -308,10 +308,27 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path
     assert_same(whole, run(killed, annotated, quick, resume=True))
 
 
-def test_lambda_without_a_j_term_is_refused(tmp_path, annotated, quick):
-    with pytest.raises(ValueError, match="loss w3 has no J term for the setting lam: remove it"):
-        run(tmp_path, annotated, replace(quick, loss="w3", lam=0.5))
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"loss": "w3", "lam": 0.5}, "loss w3 has no J term for the setting lam: remove it"),
+        ({"loss": "ce3", "lam": [[0, 0, 0]] * 3}, "loss ce3 has no J term"),
+        ({"loss": "youden", "lam": 1e300}, "with this setting lam the loss youden is not finite"),
+        ({"loss": "fl", "loss_options": {"gamma": 1e300}}, "setting loss_options the loss fl"),
+        ({"learning_rate": np.inf}, "setting learning_rate"),
+        ({"weight_decay": np.inf}, "setting weight_decay"),
+        ({"gap_radius": np.inf}, "setting gap_radius"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        read_settings(TrainSettings, None, settings)
+
+
+def test_usual_numbers_of_a_loss_are_taken():
+    for name, options in (("fl", {"gamma": 2.0}), ("focal_tversky", {"gamma": 0.75})):
+        read_settings(TrainSettings, None, {"loss": name, "loss_options": options})
+    read_settings(TrainSettings, None, {"loss": "youden", "lam": 0.25})
 
 
 def test_a_damaged_checkpoint_is_said(tmp_path, annotated, quick):

@@ -44,7 +44,7 @@ def check(
     Ends with exit code 1 if something would stop the training.
     """
     from seamwise.engine import choose_device
-    from seamwise.io import make_folder
+    from seamwise.io import amount, make_folder
     from seamwise.report import training_report
     from seamwise.segmentation import find_pairs, read_start
     from seamwise.segmentation.check import KINDS, Advice, advise, survey, write_settings
@@ -61,9 +61,13 @@ def check(
     }
     with Progress() as progress:
         task = progress.task("read images")
-        result = survey(
-            data, **options, report=lambda done, total: task.update(done, total, "read images")
-        )
+
+        def show(done: int, total: int) -> None:
+            if done == 1:  # a bar is not shown in a log
+                say(f"looking at {amount(total, 'image')}")
+            task.update(done, total, "read images")
+
+        result = survey(data, **options, report=show)
     make_folder(output)
     stops = any(KINDS[finding.kind].severity == "stops" for finding in result.findings)
     advice: Advice | None = None
@@ -73,6 +77,7 @@ def check(
             split = find_pairs(data)
             pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
             held_out = len(split.validation)
+            say("measuring how long a training takes")
             advice = advise(
                 result, pairs, **options, start=start, device=device, validation=held_out
             )

@@ -128,7 +128,7 @@ def train(
     With --start nuclei-2d a few images are enough: the model is trained on, and the run ends when
     it no longer improves.
     """
-    from seamwise.engine import read_settings
+    from seamwise.engine import check_output, read_settings
     from seamwise.segmentation import (
         TrainSettings,
         find_pairs,
@@ -162,6 +162,8 @@ def train(
             f"-o {output} is the folder of the data, or one of it with images, which the run's "
             "picture would join: choose another folder"
         )
+    if output.is_dir():  # a folder that is taken is refused before the images are read
+        check_output(output, resume=resume)
     split = find_pairs(data, hold_out_every=hold_out_every)
     if corrected is not None:
         split = with_corrected(split, corrected)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from seamwise.io.atomic import atomic_path
 
-_SMOOTHING = 50  # steps
+_SMOOTHING = 50  # steps, at most a tenth of the run
+_FEW_VALIDATIONS = 3  # so few have no scale of their own
 _SLOW = 5  # the first steps of a process read files, start workers and choose kernels
 _FEWEST_STEPS = 10  # steps until their mean time is a fair guess
 _NAMES = ("step", "loss", "learning_rate", "seconds")
@@ -101,9 +102,11 @@ def plot_curve(path: Path, history: Sequence[TrainProgress]) -> None:
         squeeze=False,
         gridspec_kw={"height_ratios": [2] + [1] * len(scores)},
     )[:, 0]
-    losses = _running_mean([progress.loss for progress in history])
+    window = max(1, min(_SMOOTHING, len(history) // 10))
+    losses = _running_mean([progress.loss for progress in history], window)
     panels[0].plot([progress.step for progress in history], losses, color="0.4")
-    panels[0].set_ylabel(f"training loss\n(mean of {_SMOOTHING} steps)")
+    mean = f"\n(mean of {window} steps)" if window > 1 else ""
+    panels[0].set_ylabel(f"training loss{mean}")
     panels[0].set_ylim(bottom=0)
     validations = [progress for progress in history if progress.scores]
     for number, name in enumerate(scores):
@@ -113,6 +116,8 @@ def plot_curve(path: Path, history: Sequence[TrainProgress]) -> None:
             [progress.step for progress in validations], values, "o-", color=f"C{number}", ms=3
         )
         panel.set_ylabel(name.replace("_", "\n"))
+        if len(values) < _FEW_VALIDATIONS:
+            panel.set_ylim(min(0, *values), 1.1 * max(1, *values))
     for panel in panels:
         panel.grid(alpha=0.3)
     panels[-1].set_xlabel("step")
@@ -124,6 +129,6 @@ def _score_names(history: Sequence[TrainProgress]) -> list[str]:
     return list(dict.fromkeys(name for progress in history for name in progress.scores))
 
 
-def _running_mean(values: Sequence[float]) -> list[float]:
-    windows = (values[max(0, i - _SMOOTHING + 1) : i + 1] for i in range(len(values)))
+def _running_mean(values: Sequence[float], width: int) -> list[float]:
+    windows = (values[max(0, i - width + 1) : i + 1] for i in range(len(values)))
     return [sum(window) / len(window) for window in windows]

@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass
 from seamwise.engine.settings import Count, Positive, RunSettings, Side
 from seamwise.io.models import NormalizationRule
 from seamwise.segmentation.augment import Augmentation
-from seamwise.segmentation.systems import BUILDERS, System, system
+from seamwise.segmentation.systems import BUILDERS, WITH_J, System, system
 from seamwise.segmentation.transforms import TargetAndWeight
 from seamwise.words import Annotation, Sampling, SystemName, Unlabelled
 
@@ -122,12 +122,12 @@ class TrainSettings(RunSettings):
     )
     annotation: Annotation = "instances"
     unlabelled: Unlabelled = "background"
-    unlabelled_radius: Annotated[float, Field(gt=0)] | None = None
+    unlabelled_radius: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     sampling: Sampling = "random"
     corrected_weight: Annotated[float, Field(gt=0, le=1000)] = 3.0
     start: str | None = None
     touching_radius: Positive = 2
-    gap_radius: Annotated[float, Field(ge=0)] = 7.0
+    gap_radius: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 7.0
     weights: Mapping[str, Any] = field(default_factory=dict)
     ndim: Literal[2, 3] | None = None
     crop: Annotated[Side | tuple[Side, ...] | None, WrapValidator(_in_one_line)] = None
@@ -157,6 +157,11 @@ class TrainSettings(RunSettings):
 
     @model_validator(mode="after")
     def _lam_fits_the_classes(self) -> Self:
+        if self.lam is not None and self.loss not in WITH_J:
+            raise ValueError(
+                f"loss {self.loss} has no J term for the setting lam: remove it, or choose "
+                f"{' or '.join(WITH_J)}"
+            )
         classes = self.system().classes
         if isinstance(self.lam, tuple) and {len(row) for row in (self.lam, *self.lam)} != {classes}:
             raise ValueError(
@@ -167,10 +172,17 @@ class TrainSettings(RunSettings):
 
     @model_validator(mode="after")
     def _loss_takes_its_options(self) -> Self:
-        if self.loss_options:  # one pixel tells whether they are in range
+        if self.loss_options or self.lam is not None:  # a pixel of each class tells
             task = self.system()
-            pixel = torch.zeros(1, 1, dtype=torch.int64)
-            task.loss(torch.zeros(1, task.classes, 1), pixel)
+            logits = torch.zeros(1, task.classes, task.classes, requires_grad=True)
+            loss = task.loss(logits, torch.arange(task.classes)[None])
+            (gradient,) = torch.autograd.grad(loss, logits)
+            if not (loss.isfinite() and gradient.isfinite().all()):
+                names = "loss_options" if self.loss_options else "lam"
+                raise ValueError(
+                    f"with this setting {names} the loss {self.loss} is not finite: give numbers "
+                    "nearer to 1"
+                )
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from seamwise.segmentation.record import has_range, record_range, record_rule
 from seamwise.segmentation.samples import Samples
 from seamwise.segmentation.settings import TrainSettings
 from seamwise.segmentation.start import description_from, read_start, rules_from, weights_from
-from seamwise.segmentation.systems import WITH_J, System
+from seamwise.segmentation.systems import System
 from seamwise.segmentation.transforms import count_classes
 from seamwise.segmentation.unlabelled import check_background, with_unlabelled
 
@@ -77,11 +77,6 @@ def train(
     """
     _check_images(training, validation, settings.ndim)
     settings = settings.fill_in(training[0].ndim)
-    if settings.lam is not None and settings.loss not in WITH_J:
-        raise ValueError(
-            f"loss {settings.loss} has no J term for the setting lam: remove it, or choose "
-            f"{' or '.join(WITH_J)}"
-        )
     check_output(output, resume=resume)
     task, first = training_task(training, validation, settings)
     path = fit(

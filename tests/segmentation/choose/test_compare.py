@@ -114,8 +114,9 @@ def test_runs_with_unequal_conditions_are_not_compared(images, quick, tmp_path, 
 
 @pytest.mark.parametrize("loss", ["j3", "j4", "ce2"])
 def test_a_loss_has_its_default_settings(quick, loss):
-    settings = settings_of(Run(loss, 5), replace(quick, loss="w3", lam=0.3, weights={"beta": 20}))
-    assert (settings.lam, settings.seed, settings.loss, settings.weights) == (None, 5, loss, {})
+    for own in ({"loss": "w3", "weights": {"beta": 20}}, {"loss": "j3", "lam": 0.3}):
+        settings = settings_of(Run(loss, 5), replace(quick, **own))
+        assert (settings.lam, settings.seed, settings.loss, settings.weights) == (None, 5, loss, {})
 
 
 def test_a_loss_has_settings_of_its_own(done, images, quick, tmp_path):
