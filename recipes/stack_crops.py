@@ -99,15 +99,19 @@ def crop_guides(cells: NDArray[np.int32]) -> NDArray[np.float32]:
     return maps
 
 
-def empty(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Noise without any nucleus: white or smooth, on a sloping ground or not."""
+def empty(rng: np.random.Generator, kind: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Noise without any cell: white or smooth, on a sloping ground or not, as `kind` sees it."""
     noise = rng.standard_normal(CROP, dtype=np.float32)
     if rng.random() < 0.3:
         noise = rng.poisson(np.exp(rng.uniform(-2, 3)), CROP).astype(np.float32)
     if rng.random() < 0.6:
         noise = ndimage.gaussian_filter(noise, np.exp(rng.uniform(-0.7, 2)))
-    p5, p10, p25 = np.percentile(noise, [5, 10, 25])
-    image = (noise - p10) / max(p25 - p5, 0.1 * noise.std()) / 10
+    if kind == "walls":
+        low, high = np.percentile(noise, [1, 99.8])
+        image = (noise - low) / (high - low)
+    else:
+        p5, p10, p25 = np.percentile(noise, [5, 10, 25])
+        image = (noise - p10) / max(p25 - p5, 0.1 * noise.std()) / 10
     if rng.random() < 0.3:
         image = image + np.linspace(0, rng.uniform(0, 0.6), CROP[2], dtype=np.float32)
     return image.astype(np.float32), np.zeros(CROP, np.int32)

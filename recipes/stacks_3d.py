@@ -62,7 +62,7 @@ DECODES = {
     "walls": DecodeRule(relief=WALLS, min_size=30, **SIZES),
 }
 ZOOM = 0.5  # cells of 14 to 48 pixels are 7 to 24 voxels in the network
-EMPTY = 0.03  # of the crops of nuclei
+EMPTY = {"nuclei": 0.03, "walls": 0.0}  # share of the crops
 TRAINING, SELECTION = (*range(64), *range(300, 436), *range(500, 900)), range(100, 102)
 
 
@@ -147,8 +147,8 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         changes = STRONG if step < 0.7 * self.settings.steps else WEAK
         pool = self.reals if self.reals and rng.random() < self.share else self.sources
         chosen = pool[int(rng.integers(len(pool)))]
-        if self.kind == "nuclei" and rng.random() < EMPTY:
-            image, labels = empty(rng)
+        if rng.random() < EMPTY[self.kind]:
+            image, labels = empty(rng, self.kind)
             guides = np.zeros((4, *CROP), np.float32)
         else:
             image, labels, guides = random_crop(chosen, changes, rng)

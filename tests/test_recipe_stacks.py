@@ -65,6 +65,17 @@ def test_a_sample_depends_on_its_number_alone(recipe, kind):
     assert weight.min() > 0
 
 
+@pytest.mark.parametrize("kind", ["nuclei", "walls"])
+def test_a_share_of_the_crops_is_noise_without_a_cell(recipe, kind, monkeypatch):
+    settings = RunSettings(steps=20, batch_size=2)
+    reals = [balls(recipe, kind)]
+    for share in (0.0, 1.0):
+        monkeypatch.setitem(recipe.EMPTY, kind, share)
+        samples = recipe.Samples(reals, kind=kind, settings=settings)
+        cells = [bool((samples[number][1] == 1).any()) for number in range(8)]
+        assert any(cells) if share == 0 else not any(cells)
+
+
 def test_offsets_of_a_crop_lead_to_the_middle_of_the_cell(recipe):
     source, rng, compared = balls(recipe), np.random.default_rng(1), 0
     for _ in range(40):
