@@ -1,5 +1,7 @@
 """Labels as polygons and back."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -69,3 +71,35 @@ def test_names_are_numbers_only_if_all_are():
     ]
     assert fill([square(0, 1, "7"), square(2, 3, "b")], (1, 3, 3)).labels.max() == 2
     assert fill([square(0, 1, "99999999999")], (1, 3, 3)).labels.max() == 1
+
+
+def test_a_large_outline_is_drawn_in_slabs(monkeypatch):
+    rng = np.random.default_rng(3)
+    ring = rng.uniform(-3, 30, (17, 2))
+    whole = fill([Outline("a", ((ring,),))], (1, 25, 28)).labels
+    assert 0 < np.count_nonzero(whole) < whole.size
+    monkeypatch.setattr("seamwise.exchange.outlines._AT_ONCE", 60)  # two rows
+    np.testing.assert_array_equal(fill([Outline("a", ((ring,),))], (1, 25, 28)).labels, whole)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_inside_is_where_the_ring_goes_around_an_odd_number_of_times(seed):
+    rng = np.random.default_rng(seed)
+    ring = rng.uniform(-5, 25, (rng.integers(3, 12), 2))
+    labels = fill([Outline("a", ((ring,),))], (1, 18, 20)).labels[0]
+    y, x = np.mgrid[:18, :20] + 0.5
+    to_the_left = np.zeros(labels.shape, int)
+    for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
+        meets = (y0 <= y) != (y1 <= y)
+        to_the_left += meets & (x0 + (y - y0) * (x1 - x0) / (y1 - y0) < x)
+    np.testing.assert_array_equal(labels > 0, to_the_left % 2 == 1)
+
+
+def test_a_ring_that_covers_millions_of_pixels_needs_little_more_than_their_labels():
+    ring = np.array([[0, 0], [20_000, 0], [20_000, 2000], [1, 1999]], float)
+    tracemalloc.start()
+    labels = fill([Outline("a", ((ring,),))], (1, 2000, 20_000)).labels
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert labels.sum() > 19_000_000
+    assert peak < 6 * labels.size

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.draw import polygon
 
 from seamwise.labels import Labels, bounding_boxes, relabel, smallest_dtype
 
@@ -23,7 +22,8 @@ MOST_PIXELS = 2**28
 """The most that is drawn without an image, as a small file could ask for any size."""
 
 _FARTHEST = 1_000_000  # pixels from the corner of an image
-_SMALLEST_PLANE = 2**14  # pixels; drawing a smaller one takes as long
+_AT_ONCE = 2**24  # pixels of a mask
+_SMALLEST_PLANE = 2**18  # pixels; writing a smaller one may take as long
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # right, down, left, up; the next turns right
 
 
@@ -157,10 +157,10 @@ def fill(outlines: Iterable[Outline], shape: tuple[int, int, int]) -> Filling:
                 f"cell {outline.name!r} lies in slice {outline.z + 1} of {shape[0]}: "
                 "give the image that it was drawn on"
             )
-        box, mask = _mask(outline.parts, shape[1:])
-        plane = labels[outline.z][box]
-        overlap += int(np.count_nonzero((plane > 0) & (plane != number) & mask))
-        plane[mask] = number
+        for box, mask in _masks(outline.parts, shape[1:]):
+            plane = labels[outline.z][box]
+            overlap += int(np.count_nonzero((plane > 0) & (plane != number) & mask))
+            plane[mask] = number
     drawn = np.unique(labels[labels > 0]).size
     return Filling(labels, overlap, len(set(numbers)) - drawn)
 
@@ -175,27 +175,48 @@ def _numbers(outlines: list[Outline]) -> list[int]:
     return list(range(1, len(names) + 1))
 
 
-def _mask(
+def _masks(
     parts: tuple[tuple[Ring, ...], ...], shape: tuple[int, ...]
-) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
     """The box around parts, cut at the image, and which pixels in it are inside one of them.
 
-    Inside a part is what an odd number of its rings goes around.
+    Inside a part is what an odd number of its rings goes around. A large box comes in slabs.
     """
     rings = [ring for part in parts for ring in part]
     points = np.concatenate(rings) if rings else np.zeros((1, 2))
-    low = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)), low, shape[::-1]).astype(int)
-    mask = np.zeros((high[1] - low[1], high[0] - low[0]), bool)
-    for part in parts:
-        inside = np.zeros_like(mask)
-        for ring in part:
-            # in skimage the middle of the first pixel is 0
-            x, y = (ring - low - 0.5).T
-            rows, columns = polygon(y, x, mask.shape)  # type: ignore[no-untyped-call]
-            inside[rows, columns] ^= True
-        mask |= inside
-    return (slice(low[1], high[1]), slice(low[0], high[0])), mask
+    left, top = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
+    right, bottom = np.clip(np.ceil(points.max(axis=0)), (left, top), shape[::-1]).astype(int)
+    rows = max(_AT_ONCE // max(right - left, 1), 1)
+    for start in range(top, bottom, rows):
+        mask = np.zeros((min(rows, bottom - start), right - left), bool)
+        for part in parts:
+            inside = np.zeros_like(mask)
+            for ring in part:
+                inside ^= _inside(ring - (left, start), mask.shape)
+            mask |= inside
+        yield (slice(start, start + len(mask)), slice(left, right)), mask
+
+
+def _inside(ring: Ring, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which pixels have their middle in a ring: to their left it crosses the row an odd number of
+    times. A middle on the ring is inside if the ring's inside is to the right of it, or below.
+    """
+    height, width = shape
+    (x, y), (next_x, next_y) = ring.T, np.roll(ring, -1, axis=0).T
+    first, end = (
+        np.clip(np.ceil(bound(y, next_y) - 0.5), 0, height).astype(int)
+        for bound in (np.minimum, np.maximum)
+    )
+    counts = end - first  # rows whose middle a side crosses
+    sides = np.repeat(np.arange(len(ring)), counts)
+    rows = np.arange(len(sides)) - np.repeat(np.cumsum(counts) - counts - first, counts)
+    share = (rows + 0.5 - y[sides]) / (next_y - y)[sides]
+    crossing = x[sides] + share * (next_x - x)[sides]
+    columns = np.clip(np.ceil(crossing - 0.5), 0, width).astype(int)
+    places, times = np.unique(rows * (width + 1) + columns, return_counts=True)
+    is_crossed = np.zeros((height, width + 1), bool)
+    is_crossed.ravel()[places[times % 2 == 1]] = True
+    return np.logical_xor.accumulate(is_crossed, axis=1)[:, :-1]
 
 
 def _rings(mask: NDArray[np.bool_]) -> list[list[Ring]]:

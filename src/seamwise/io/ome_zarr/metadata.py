@@ -253,7 +253,7 @@ def _numbers(values: Any, count: int, *, positive: bool) -> tuple[float, ...] | 
     """So many finite numbers; None if these are not."""
     try:
         numbers = tuple(float(value) for value in values)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     is_finite = all(map(math.isfinite, numbers))
     if len(numbers) != count or not is_finite or (positive and min(numbers) <= 0):
