@@ -28,7 +28,7 @@ def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw PQ and AP over the number of images: from a shipped model, and from nothing.
 
     The line joins the longest run of each count. The steps stand below the count. Runs with half of
-    the cells are dashed, if they have more than one count; a start as it is has a level.
+    the cells are dashed; a start as it is has a level.
     """
     from matplotlib.figure import Figure
 
@@ -44,8 +44,7 @@ def draw(lines: Sequence[Mapping[str, Any]], path: Path) -> None:
     ):
         for some in runs:
             draw_curve(axes, some, key)
-        if len(half) > 1:
-            draw_curve(axes, half, key, is_half=True)
+        draw_curve(axes, half, key, is_half=True)
         for line in untrained:
             level = {"color": COLOURS["start"], "linestyle": ":", "label": "the start as it is"}
             axes.axhline(line[key], **level)
@@ -68,8 +67,9 @@ def draw_curve(
     start = runs[0]["start"]
     name = "from nothing" if start == NOTHING else f"from {Path(start).stem}"
     colour = COLOURS[NOTHING if start == NOTHING else "start"]
+    place = (0, -15) if start == NOTHING else (0, 7)
     if is_half:
-        colour = COLOURS["half"]
+        colour, place = COLOURS["half"], (20, -9)
     axes.plot(
         [run["images"] for run in runs],
         [run[key] for run in runs],
@@ -83,7 +83,7 @@ def draw_curve(
             f"{run[key]:.2f}",
             (run["images"], run[key]),
             color=colour,
-            xytext=(0, -14 if is_half else 7),
+            xytext=place,
             textcoords="offset points",
             ha="center",
             fontsize=9,
