@@ -196,6 +196,7 @@ def test_info_tells_licence_and_experiment(run):
         assert "non-commercial research" in description["licence"]
         assert ("status" in description) is (name == "focus-reg")
     assert lines.count("status: an experiment of the thesis") == 1
+    assert "see below" not in lines  # a licence is told in full: info does not show the card
 
 
 def test_info_notes_that_a_model_has_another_name_now(run):
