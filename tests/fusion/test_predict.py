@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.special import expit
 from skimage.data import astronaut
 
 from seamwise.fusion import fuse_frames, fuse_pair
-from seamwise.fusion.predict import load
+from seamwise.fusion.predict import _decided, load
 from seamwise.io.models import FusionInfo, SegmentationInfo, load_model, save_model
 from seamwise.nets import UNet
 from seamwise.synth import focus_pair
@@ -85,21 +86,35 @@ def test_two_halves_are_joined_and_the_depth_says_from_where(selector):
 
 
 def test_a_soft_selection_written_out(selector):
-    """Logits divided by the temperature and smoothed, with scipy's filter, before the softmax."""
+    """Logits smoothed, with scipy's filter, and divided by a temperature that falls off a seam."""
     pair = halves(image=scene((96, 400)))
     soft = replace(
         selector, info=selector.info.model_copy(update={"temperature": 3.0, "smoothing": 1.5})
     )
     batch = torch.from_numpy(np.concatenate([pair.a, pair.b], 2)).permute(2, 0, 1)[None]
-    logits = selector.net(batch)[0].detach().numpy() / 3
+    logits = selector.net(batch)[0].detach().numpy()
     smooth = [gaussian_filter(logit, 1.5, mode="reflect", radius=6) for logit in logits]
-    weight = (np.exp(smooth[0]) / (np.exp(smooth[0]) + np.exp(smooth[1])))[..., np.newaxis]
+    side = gaussian_filter(np.sign(smooth[0] - smooth[1]), 3, mode="reflect", radius=12)
+    temperature = 3.0 + (0.1 - 3.0) * side**2
+    weight = expit((smooth[0] - smooth[1]) / temperature)[..., np.newaxis]
     fused = fuse_pair(pair.a, pair.b, model=soft)
     np.testing.assert_allclose(fused.image, weight * pair.a + (1 - weight) * pair.b, atol=1e-5)
     np.testing.assert_array_equal(fused.depth, weight[..., 0] < 0.5)
     assert error(fused.image, fuse_pair(pair.a, pair.b, model=selector).image) > 3e-4
     tiled = fuse_pair(pair.a, pair.b, model=soft, tile=192)
     np.testing.assert_allclose(tiled.image, fused.image, atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_far_from_a_seam_a_softened_model_copies(temperature):
+    score = np.zeros((40, 60), np.float32)
+    score[:, :30], score[:, 30:] = -2, 2
+    decided = _decided(score, temperature)
+    np.testing.assert_allclose(
+        decided[:, [0, 59]] * [0.1, 0.1], score[:, [0, 59]] * temperature, rtol=1e-3
+    )
+    assert abs(decided[20, 30]) < 1.1 * 2  # the seam stays as soft as it was
+    np.testing.assert_array_equal(_decided(-score, temperature), -decided)
 
 
 def test_the_fused_picture_is_the_weighted_mean_of_the_sources(selector):

@@ -27,6 +27,8 @@ Model = ReadyNetwork[FusionInfo]
 TILE = 1024
 _OVERLAP = 64
 _ROUNDS = 2
+_DECIDED = 0.1  # temperature of a softened model far from seams
+_NEAR_SEAM = 3.0  # pixels: σ of the Gaussian that tells what is near a seam
 
 
 def load(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
@@ -56,7 +58,10 @@ def fuse_pair(
                  their mean where both are equally near
 
     with T and the Gaussian h_σ of the model: `temperature` and `smoothing` of `FusionInfo`, 1 and
-    none unless it says so.
+    none unless it says so. A temperature above 1 holds near seams, where the score changes its
+    sign; towards 10 pixels from them it falls to 0.1::
+
+        t = T + (0.1 − T)·|h_3 * sgn s|²,   s = h_σ * (f_0 − f_1)
 
     Parameters
     ----------
@@ -276,7 +281,10 @@ def _slabs(
 def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:
     """z_0 of HF-Seg, or the colours of HF-Reg, on a box: `(channels, *box)`."""
     if model.info.output == "selection":
-        weight: NDArray[np.float32] = expit(_score(a, b, model, box))
+        score = _score(a, b, model, box)
+        if model.info.temperature > 1:
+            score[0] = _decided(score[0], model.info.temperature)
+        weight: NDArray[np.float32] = expit(score)
         return weight
     colours: NDArray[np.float32] = np.clip(_logits(a[box], b[box], model), 0, 1)
     return colours
@@ -292,6 +300,22 @@ def _score(
         sigma = model.info.smoothing
         score[...] = cv2.GaussianBlur(score, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     return score[np.newaxis]
+
+
+def _decided(score: Picture, temperature: float) -> Picture:
+    """A score that is as soft as the temperature only near seams, where its sign changes.
+
+    ::
+
+        t = T + (T_0 − T)·|h * sgn s|²,    T_0 = 0.1,    h a Gaussian of σ = 3 pixels
+
+    Elsewhere it is divided by T_0: what is copied from one source keeps its detail.
+    """
+    side = cv2.GaussianBlur(np.sign(score), (0, 0), _NEAR_SEAM, borderType=cv2.BORDER_REFLECT)
+    share = np.asarray(side, np.float32) ** 2
+    softness = 1 + np.float32(_DECIDED / temperature - 1) * share
+    decided: Picture = score / softness
+    return decided
 
 
 def _logits(a: Picture, b: Picture, model: Model) -> NDArray[np.float32]:
