@@ -235,8 +235,7 @@ class FusionInfo(ModelInfo):
         Channels of a picture, 3 for red, green and blue; the network takes those of both sources.
     temperature, smoothing : float
         For "selection": the logits are divided by the first and smoothed by a Gaussian with the
-        second as σ, in pixels. For pairs, a temperature above 1 holds near seams
-        (`fusion.fuse_pair`).
+        second as σ, in pixels. For pairs, see `fusion.fuse_pair`.
     """
 
     task: Literal["fusion"] = "fusion"
