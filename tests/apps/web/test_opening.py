@@ -26,7 +26,8 @@ def own_scratch(tmp_path, monkeypatch):
 
 def test_the_page_offers_models_with_what_they_know(client):
     start = client.get("api/start").json()
-    assert [model["name"] for model in start["models"]] == ["nuclei-2d", "phase-2d"]
+    names = [(model["name"], model["ndim"]) for model in start["models"]]
+    assert names == [("nuclei-2d", 2), ("phase-2d", 2), ("nuclei-3d", 3), ("walls-3d", 3)]
     first = start["models"][0]
     assert first["purpose"] == "separates fluorescent nuclei in 2D images"
     assert 5 < first["diameters"][0] < 10 < 45 < first["diameters"][1] < 55
@@ -171,14 +172,6 @@ def test_odd_names_are_listed_and_opened(client, images):
     assert listed["images"] == ["cells.tif", "t10:00.tif"]
     assert listed["note"] == "without 1 whose names are not UTF-8"
     assert opened.json()["name"] == odd.name
-
-
-def test_a_stack_and_a_series_are_refused_in_words(client, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stacks")
-    for axes, words in (("ZYX", "is a stack of ZYX"), ("TYX", "time points")):
-        path = folder / f"{axes}.tif"
-        tifffile.imwrite(path, np.zeros((3, 8, 9), np.uint8), metadata={"axes": axes}, ome=True)
-        assert words in error_of(drop(client, path.read_bytes(), path.name), 400)
 
 
 def test_the_folder_lists_folders_and_images_below_it_only(client):

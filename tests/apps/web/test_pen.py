@@ -30,7 +30,7 @@ def test_an_outline_that_goes_far_outside_is_filled_at_once():
 def test_a_line_cuts_a_cell_and_loses_no_pixel():
     labels = square(4)
     labels[0, 0] = 9
-    result = split(labels, ((5.5, 0), (5.5, 12)))
+    result = split(labels, ((5.5, 0), (5.5, 12)), 10)
     assert ((result > 0) == (labels > 0)).all()
     assert (result[2:10, 6:12] == 4).all()  # the larger part keeps the number
     assert (result[2:10, 2:5] == 10).all()
@@ -39,7 +39,7 @@ def test_a_line_cuts_a_cell_and_loses_no_pixel():
 
 
 def test_a_slanted_line_cuts_too():
-    result = split(square(), ((0, 0), (13, 12)))
+    result = split(square(), ((0, 0), (13, 12)), 2)
     assert set(np.unique(result)) == {0, 1, 2}
     assert min(np.bincount(result.ravel())[1:]) > 25
 
@@ -47,7 +47,7 @@ def test_a_slanted_line_cuts_too():
 def test_the_cell_with_most_of_the_line_is_cut():
     labels = square()
     labels[10:12, 2:12] = 2
-    result = split(labels, ((7.5, 0), (7.5, 11)))
+    result = split(labels, ((7.5, 0), (7.5, 11)), 3)
     assert (result[10:12] == labels[10:12]).all()
     assert set(np.unique(result)) == {0, 1, 2, 3}
 
@@ -57,7 +57,7 @@ def test_a_crumb_is_no_cell():
     labels[5:35, 5:35] = 1
     # around the pixel in the corner, then across
     line = ((7.5, 0), (7.5, 6.5), (6.5, 7.5), (0, 7.5), (0, 20.5), (40, 20.5))
-    assert np.unique(split(labels, line)).tolist() == [0, 1, 2]
+    assert np.unique(split(labels, line, 2)).tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_a_crumb_is_no_cell():
 )
 def test_a_line_that_cuts_nothing_is_refused(line, words):
     with pytest.raises(ValueError, match=words):
-        split(square(), line)
+        split(square(), line, 2)
 
 
 def test_a_cell_is_drawn_where_no_other_is():
     labels = square(5)
-    result = draw(labels, ((8, 1), (13.9, 1), (13.9, 11), (8, 11)))
+    result = draw(labels, ((8, 1), (13.9, 1), (13.9, 11), (8, 11)), 6)
     assert (result[labels > 0] == 5).all()
     assert (result[2:10, 12:14] == 6).all()
     assert (result[:, :8] == labels[:, :8]).all()
@@ -84,7 +84,7 @@ def test_a_cell_is_drawn_where_no_other_is():
 
 def test_of_several_pieces_the_largest_is_the_cell():
     labels = square()
-    result = draw(labels, ((0, 4.5), (13.9, 4.5), (13.9, 7.5), (0, 7.5)))
+    result = draw(labels, ((0, 4.5), (13.9, 4.5), (13.9, 7.5), (0, 7.5)), 2)
     drawn = result == 2
     assert drawn[4:8, :2].sum() * drawn[4:8, 12:].sum() == 0
     assert drawn.any()
@@ -93,13 +93,13 @@ def test_of_several_pieces_the_largest_is_the_cell():
 @pytest.mark.parametrize("points", [((5, 5), (7, 5), (6, 7)), ((90, 90), (95, 90), (93, 95))])
 def test_an_outline_without_a_free_pixel_is_refused(points):
     with pytest.raises(ValueError, match="no free pixel"):
-        draw(square(), points)
+        draw(square(), points, 2)
 
 
 @pytest.mark.parametrize("points", [((1, 1),), ((1, 1), (9, 1)), ((1, 1), (9, 1), (1, 1))])
 def test_an_outline_has_an_inside(points):
     with pytest.raises(ValueError, match="around the cell"):
-        draw(square(), points)
+        draw(square(), points, 2)
 
 
 def test_points_are_checked():

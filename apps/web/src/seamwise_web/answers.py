@@ -65,6 +65,8 @@ def for_the_page(words: str) -> str:
     'the model knows 7 to 50: set the cell diameter to 120'
     >>> for_the_page("pixel size 9 µm: not believed; give --spacing if it is right")
     'pixel size 9 µm: not believed'
+    >>> for_the_page("no axes in x.tif: read (3, 9, 9) as CYX; say axes='ZYX' if that is wrong")
+    'no axes in x.tif: read (3, 9, 9) as CYX'
     >>> for_the_page("magnified 0.001 times: give another scale, diameter or spacing")
     'magnified 0.001 times: set another cell diameter'
     >>> for_the_page("more than two fifths of the picture move: --moving changes nothing")
@@ -72,6 +74,7 @@ def for_the_page(words: str) -> str:
     """
     words = re.sub(r"try --diameter (\d+)", r"set the cell diameter to \1", words)
     words = re.sub(r"(: not believed); give --spacing if it is right", r"\1", words)
+    words = re.sub(r"; say axes='\w+' if that is wrong", "", words)
     words = words.replace("give another scale, diameter or spacing", "set another cell diameter")
     words = words.replace("do not align (--no-align, align=False)", "switch the alignment off")
     return words.replace("--moving changes nothing", "nothing is taken from one frame")
@@ -105,6 +108,15 @@ def whole(fields: dict[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise RefusalError(400, f"{name} must be a whole number of 0 or more, not {value!r}")
     return value
+
+
+def shown_place(request: Request) -> tuple[int, int]:
+    """Return the time point and slice that a request is about, by default the first ones."""
+    texts = [request.query_params.get(name, "0") for name in ("time", "z")]
+    if not all(text.isascii() and text.isdigit() and len(text) < 10 for text in texts):
+        raise RefusalError(400, "time and z must be whole numbers of 0 or more")
+    time, z = map(int, texts)
+    return time, z
 
 
 def binary(content: bytes, facts: dict[str, Any]) -> Response:

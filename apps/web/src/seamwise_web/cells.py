@@ -1,6 +1,6 @@
 """The cells of an image that a person corrects: `Cells`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
@@ -26,7 +26,7 @@ class Maps:
         Name of the model.
     info : SegmentationInfo
     channel : int
-    maps : (C, Y, X) float32 array
+    maps : (C, *S) float32 array
         Class probabilities, and guides behind them if the rule needs them.
     rule : DecodeRule
         How the model decodes them, for the pixels of the image.
@@ -50,7 +50,7 @@ class Cells:
     Parameters
     ----------
     maps : Maps
-    labels : (Y, X) integer array
+    labels : (Y, X) or (Z, Y, X) integer array
         What the model's own rule makes of the maps.
 
     Attributes
@@ -67,6 +67,11 @@ class Cells:
         self.revision = self.numbering = next(_revisions)
         self._saved = 0
         self._history = History()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the labels, and of what the network computed."""
+        return self.maps.maps.nbytes + self.labels.nbytes
 
     @property
     def unsaved(self) -> int:
@@ -115,13 +120,17 @@ class Cells:
         labels[self._mask(numbers)] = min(numbers)
         self._change(labels, self.rule)
 
-    def split(self, points: Points) -> None:
-        """Cut the cell that a line crosses; see `pen.split`."""
-        self._change(split(self.labels, points), self.rule)
+    def plane(self, z: int) -> Labels:
+        """Return the labels of a slice; all of a plane, for which `z` does not count."""
+        return self.labels[z] if self.labels.ndim == 3 else self.labels
 
-    def draw(self, points: Points) -> None:
-        """Add a cell inside of an outline; see `pen.draw`."""
-        self._change(draw(self.labels, points), self.rule)
+    def split(self, points: Points, z: int) -> None:
+        """Cut the cell that a line crosses, in one slice; see `pen.split`."""
+        self._draw(split, points, z)
+
+    def draw(self, points: Points, z: int) -> None:
+        """Add a cell inside of an outline, in one slice; see `pen.draw`."""
+        self._draw(draw, points, z)
 
     def undo(self) -> None:
         """Take the last change back, if there is one."""
@@ -150,6 +159,12 @@ class Cells:
             "corrections": self._history.corrections,
             "unsaved": self.unsaved,
         }
+
+    def _draw(self, pen: Callable[[Labels, Points, int], Labels], points: Points, z: int) -> None:
+        plane = pen(self.plane(z), points, int(self.labels.max()) + 1)
+        labels = self.labels.copy()
+        labels[z if labels.ndim == 3 else ...] = plane
+        self._change(labels, self.rule)
 
     def _mask(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         """The pixels of cells, which must exist."""

@@ -19,8 +19,8 @@ class Change:
 
     Attributes
     ----------
-    box : pair of slice
-        Rows and columns.
+    box : tuple of slice
+        One for each axis.
     bits : bytes
         Compressed: labels are constant along rows, so that a change of all pixels is small too.
     rules : pair
@@ -29,7 +29,7 @@ class Change:
         Whether the thresholds changed; else a person corrected cells.
     """
 
-    box: tuple[slice, slice]
+    box: tuple[slice, ...]
     bits: bytes
     rules: tuple[Any, Any]
     is_decoding: bool = False
@@ -43,16 +43,17 @@ class Change:
 def change_between(
     before: Labels, after: Labels, rules: tuple[Any, Any], *, is_decoding: bool = False
 ) -> Change:
-    """Return the change from one label image to another of the same shape (Y, X)."""
+    """Return the change from one label image to another of the same shape."""
     differs = before != after
-    rows, columns = _extent(differs.any(axis=1)), _extent(differs.any(axis=0))
-    bits = before[rows, columns] ^ after[rows, columns]
-    return Change((rows, columns), zlib.compress(bits.tobytes(), 1), rules, is_decoding)
+    box = tuple(_extent(differs, axis) for axis in range(differs.ndim))
+    bits = before[box] ^ after[box]
+    return Change(box, zlib.compress(bits.tobytes(), 1), rules, is_decoding)
 
 
-def _extent(is_in: NDArray[np.bool_]) -> slice:
-    """From the first true value to the last; empty if none is."""
-    places = np.flatnonzero(is_in)
+def _extent(mask: NDArray[np.bool_], axis: int) -> slice:
+    """From the first true value along an axis to the last; empty if none is."""
+    others = tuple(one for one in range(mask.ndim) if one != axis)
+    places = np.flatnonzero(mask.any(axis=others))
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0)
 
 

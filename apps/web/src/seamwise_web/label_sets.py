@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from seamwise.io import count_samples, read_labels
 from seamwise_web.answers import RefusalError
-from seamwise_web.pictures import Limits, check_no_links
+from seamwise_web.pictures import Limits
+from seamwise_web.reading import check_no_links
 
 
 @dataclass(frozen=True, eq=False)

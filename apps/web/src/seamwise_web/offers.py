@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seamwise.io import SegmentationInfo, describe_model, read_card, shipped_models
+from seamwise_web.answers import RefusalError
 
 if TYPE_CHECKING:  # slow to import
     from seamwise.segmentation import Model
@@ -24,20 +25,28 @@ class Offer:
         What it is for, from its card; empty without one.
     diameters : tuple of two float, optional
         Smallest and largest usual diameter of its cells, in pixels of an image.
+    ndim : int
+        2 for planes, 3 for stacks.
     """
 
     name: str
     path: Path
     purpose: str
     diameters: tuple[float, float] | None
+    ndim: int = 2
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows."""
-        return {"name": self.name, "purpose": self.purpose, "diameters": self.diameters}
+        return {
+            "name": self.name,
+            "purpose": self.purpose,
+            "diameters": self.diameters,
+            "ndim": self.ndim,
+        }
 
 
 def model_offers(files: Iterable[Path]) -> dict[str, Offer]:
-    """Return the models for planes of one channel: files of the user first, then those that ship.
+    """Return the models for one channel: files of the user first, then those that ship.
 
     Raises
     ------
@@ -48,16 +57,14 @@ def model_offers(files: Iterable[Path]) -> dict[str, Offer]:
     for path in files:
         info = describe_model(path)
         if not _fits(info):
-            raise ValueError(
-                f"model {path} is not for cells in planes of one channel: remove --model {path}"
-            )
+            raise ValueError(f"model {path} is not for cells in one channel: remove --model {path}")
         name = path.stem if path.stem not in offers else str(path)
         offers[name] = _offer(name, path, info)
     for name, path in shipped_models().items():
         info = describe_model(path)
         if name not in offers and _fits(info):
             offers[name] = _offer(name, path, info)
-    return offers
+    return dict(sorted(offers.items(), key=lambda item: item[1].ndim))  # planes first
 
 
 class Shelf:
@@ -77,6 +84,19 @@ class Shelf:
     def find(self, name: str) -> Offer | None:
         """Return the offer of this name, if there is one."""
         return self._offers.get(name)
+
+    def asked(self, name: object) -> Offer:
+        """Return the offer that a request names.
+
+        Raises
+        ------
+        RefusalError
+            There is none of this name.
+        """
+        offer = self.find(name) if isinstance(name, str) else None
+        if offer is None:
+            raise RefusalError(400, f"the page has no model {name!r}: choose one of the list")
+        return offer
 
     def load(self, name: str) -> "Model":
         """Return a model of the offers.
@@ -114,10 +134,10 @@ def _fits(info: Any) -> bool:
     """Whether the page can use a model."""
     if not isinstance(info, SegmentationInfo):
         return False
-    return info.architecture.ndim == 2 and info.architecture.in_channels == 1
+    return info.architecture.in_channels == 1
 
 
 def _offer(name: str, path: Path, info: Any) -> Offer:
     sizes = info.known_diameters
     ends = None if sizes is None else (sizes[0], sizes[-1])
-    return Offer(name, path, read_card(path).purpose, ends)
+    return Offer(name, path, read_card(path).purpose, ends, info.architecture.ndim)

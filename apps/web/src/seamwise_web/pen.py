@@ -40,7 +40,7 @@ def is_number(value: Any) -> TypeGuard[float]:
     return is_plain and abs(value) < _FARTHEST
 
 
-def split(labels: NDArray[Any], points: Points) -> NDArray[Any]:
+def split(labels: NDArray[Any], points: Points, new: int) -> NDArray[Any]:
     """Return labels in which a line cuts the cell that most of it lies in.
 
     The largest piece keeps the number, the others get new ones. Pixels on the line, and pieces
@@ -49,8 +49,11 @@ def split(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     Parameters
     ----------
     labels : (Y, X) unsigned integer array
+        A plane.
     points : tuple of (x, y)
         The line.
+    new : int
+        The first number that is free.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def split(labels: NDArray[Any], points: Points) -> NDArray[Any]:
         raise ValueError("the line must cross the cell from side to side")
     large = large[np.argsort(-sizes[large - 1], kind="stable")]
     numbers = np.zeros(len(sizes) + 1, labels.dtype)
-    numbers[large] = [number, *range(int(labels.max()) + 1, int(labels.max()) + len(large))]
+    numbers[large] = [number, *range(new, new + len(large) - 1)]
     numbered = numbers[pieces]
     nearest = distance_transform_edt(numbered == 0, return_distances=False, return_indices=True)
     result = labels.copy()
@@ -80,7 +83,7 @@ def split(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     return result
 
 
-def draw(labels: NDArray[Any], points: Points) -> NDArray[Any]:
+def draw(labels: NDArray[Any], points: Points, new: int) -> NDArray[Any]:
     """Return labels with a new cell inside of a closed line; other cells stay as they are.
 
     Only the largest piece becomes the cell.
@@ -88,8 +91,11 @@ def draw(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     Parameters
     ----------
     labels : (Y, X) unsigned integer array
+        A plane.
     points : tuple of (x, y)
         The outline.
+    new : int
+        Number of the new cell.
 
     Raises
     ------
@@ -107,7 +113,7 @@ def draw(labels: NDArray[Any], points: Points) -> NDArray[Any]:
     sizes = np.bincount(pieces.ravel())[1:]
     if sizes.size == 0:
         raise ValueError("the outline holds no free pixel: draw it around a cell")
-    return np.where(pieces == 1 + sizes.argmax(), labels.max() + 1, labels).astype(labels.dtype)
+    return np.where(pieces == 1 + sizes.argmax(), new, labels).astype(labels.dtype)
 
 
 def _places(points: ArrayLike) -> NDArray[np.int32]:

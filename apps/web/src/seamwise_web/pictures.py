@@ -1,8 +1,9 @@
-"""The images that are open in pages: `Picture` and `Pictures`."""
+"""The images that are open in pages: `Picture` and `Pictures`; a `Place` in them."""
 
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -11,14 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io import count_samples, read_image, set_of_files
-from seamwise.measure import Table, measure
-from seamwise.segmentation import as_channels
+from seamwise.measure import Table, joined, measure
 from seamwise_web.answers import RefusalError
 from seamwise_web.cells import Cells
+from seamwise_web.display import Display
 from seamwise_web.jobs import Job
-
-_SHOWN = 2**20  # pixels, at most, that the first contrast is measured on
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,9 @@ class Limits:
     upload : int
         Bytes of a file that is dropped.
     pixels : int
-        Of an image.
+        Of a plane or stack.
     samples : int
-        Pixels times channels.
+        Pixels times channels and time points.
     pictures : int
         Images that are open at a time, in all pages; they have at most twice `pixels` together.
     nbytes : int
@@ -67,6 +65,27 @@ class Limits:
     training: int = 100
 
 
+@dataclass(frozen=True, order=True)
+class Place:
+    """What is segmented at once: a plane, or a stack.
+
+    Attributes
+    ----------
+    time : int
+        Time point, counted from 0.
+    z : int
+        Slice of a stack, counted from 0; -1 for the whole stack, or if there are no slices.
+    """
+
+    time: int = 0
+    z: int = -1
+
+    @property
+    def words(self) -> str:
+        """What files of it are called, behind the name of the image, among several."""
+        return f"_t{self.time + 1:03}" + (f"_z{self.z + 1:03}" if self.z >= 0 else "")
+
+
 class Picture:
     """An image that is open in a page, and its cells.
 
@@ -74,68 +93,153 @@ class Picture:
     ----------
     name : str
         Of the file, for the page and for downloads.
-    channels : (C, Y, X) array
+    pixels : (T, C, Y, X) or (T, C, Z, Y, X) array
+        Time points, channels, and slices of a stack.
     spacing : tuple of float, optional
-        Micrometres per pixel.
+        Micrometres per pixel along each axis of space.
     note : str
         What the user should know about how the file was read.
+
+    Attributes
+    ----------
+    found : dict of Place to Cells
+        No plane has an entry of its own if its stack has one.
     """
 
     def __init__(
         self,
         name: str,
-        channels: NDArray[Any],
+        pixels: NDArray[Any],
         spacing: tuple[float, ...] | None = None,
         note: str = "",
     ) -> None:
         self.key = secrets.token_urlsafe(12)
-        self.name, self.channels, self.spacing, self.note = name, channels, spacing, note
+        self.name, self.pixels, self.spacing, self.note = name, pixels, spacing, note
         self.lock = Lock()
-        self.cells: Cells | None = None
+        self.found: dict[Place, Cells] = {}
         self.job: Job | None = None
-        self._first_channel = first_channel(channels)
-        self._table: tuple[Cells, int, Table] | None = None
+        self.show = Display(pixels)
+        self._tables: dict[Place, tuple[int, Table]] = {}
 
     @property
     def stem(self) -> str:
         """The name without its ending."""
         return Path(self.name).name.removesuffix(Path(self.name).suffix).removesuffix(".ome")
 
-    def corrected(self) -> Cells:
-        """Return the cells.
+    def name_of(self, place: Place, ending: str = "") -> str:
+        """Return what a file of a place is called: among several, with time point and slice."""
+        is_alone = self.times == 1 and place.z < 0
+        if not ending:
+            return self.name if is_alone else f"{self.name}{place.words}"
+        return f"{self.stem}{ending}" if is_alone else f"{self.stem}{place.words}{ending}"
+
+    @property
+    def times(self) -> int:
+        """How many time points there are."""
+        return len(self.pixels)
+
+    @property
+    def slices(self) -> int:
+        """How many slices a stack has; 0 for planes."""
+        return self.pixels.shape[2] if self.pixels.ndim == 5 else 0
+
+    def place(self, time: int, z: int) -> Place:
+        """Return what is shown at a time point and slice: the stack if its cells are found at once.
+
+        Raises
+        ------
+        RefusalError
+            The image has no such time point or slice.
+        """
+        if time >= self.times:
+            raise RefusalError(404, f"{self.name} has no time point {time}: choose another")
+        if z >= max(self.slices, 1):
+            raise RefusalError(404, f"{self.name} has no slice {z}: choose another")
+        is_whole = not self.slices or Place(time) in self.found
+        return Place(time) if is_whole else Place(time, z)
+
+    def places(self, *, in_planes: bool) -> list[Place]:
+        """Return all places, each a plane, or a stack if there are slices."""
+        slices = range(self.slices) if in_planes and self.slices else (-1,)
+        return [Place(time, z) for time, z in product(range(self.times), slices)]
+
+    def part(self, place: Place) -> NDArray[Any]:
+        """Return the channels of a place, `(C, Y, X)` or `(C, Z, Y, X)`."""
+        part = self.pixels[place.time]
+        return part if place.z < 0 else part[:, place.z]
+
+    def spacing_of(self, place: Place) -> tuple[float, ...] | None:
+        """Return micrometres per pixel along each axis of a place."""
+        is_plane = place.z >= 0
+        return self.spacing[1:] if is_plane and self.spacing else self.spacing
+
+    def keep(self, cells: dict[Place, Cells]) -> None:
+        """Take cells of places; those of a stack replace those of its planes, and reverse."""
+        for place in cells:
+            rivals = [one for one in self.found if one.time == place.time]
+            for one in rivals:
+                if place.z < 0 or one.z < 0:
+                    del self.found[one]
+        self.found |= cells
+
+    def corrected(self, place: Place) -> Cells:
+        """Return the cells of a place.
 
         Raises
         ------
         RefusalError
             They were not looked for yet.
         """
-        if self.cells is None:
+        if place not in self.found:
             raise RefusalError(409, "the cells of this image were not looked for yet: find them")
-        return self.cells
+        return self.found[place]
 
-    def table(self) -> Table:
-        """Return the measurements of all cells; measured again only if the cells changed."""
+    def table(self, place: Place) -> Table:
+        """Return the measurements of the cells of a place; again only if the cells changed."""
         with self.lock:
-            cells = self.corrected()
+            cells = self.corrected(place)
             revision, labels = cells.revision, cells.labels.copy()
-        if self._table is None or self._table[:2] != (cells, revision):
-            table = measure(self.channels, labels, spacing=self.spacing)
-            self._table = (cells, revision, table)
-        return self._table[2]
+        if self._tables.get(place, (0,))[0] != revision:
+            table = measure(self.part(place), labels, spacing=self.spacing_of(place))
+            self._tables[place] = revision, table
+        return self._tables[place][1]
+
+    def whole_table(self) -> Table:
+        """Return the measurements of all cells, with time and slice where there are several.
+
+        Raises
+        ------
+        RefusalError
+            No cells were looked for yet.
+        """
+        places = sorted(self.found)
+        if not places:
+            self.corrected(Place())
+        tables = []
+        for place in places:
+            columns = dict(self.table(place).columns)
+            where = {"time": place.time} if self.times > 1 else {}
+            where |= {"z": place.z} if place.z >= 0 else {}
+            count = len(columns["id"])
+            added = {name: np.full(count, value) for name, value in where.items()}
+            tables.append(Table({"id": columns.pop("id"), **added, **columns}))
+        return joined(tables)
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows of the image."""
-        _, height, width = self.channels.shape
+        height, width = self.pixels.shape[-2:]
         return {
             "picture": self.key,
             "name": self.name,
             "width": width,
             "height": height,
-            "channels": len(self.channels),
-            "first_channel": self._first_channel,
+            "channels": self.pixels.shape[1],
+            "times": self.times,
+            "slices": self.slices,
+            "first_channel": self.show.first_channel,
             "spacing": self.spacing,
             "note": self.note,
-            "has_cells": self.cells is not None,
+            "found": [[place.time, place.z] for place in sorted(self.found)],
             "job": self.job.key if self.job is not None and self.is_busy else None,
         }
 
@@ -147,14 +251,12 @@ class Picture:
     @property
     def unsaved(self) -> int:
         """How many corrections would be lost with it."""
-        return 0 if self.cells is None else self.cells.unsaved
+        return sum(cells.unsaved for cells in list(self.found.values()))
 
     @property
     def nbytes(self) -> int:
         """Bytes of its pixels, of what the network computed and of its labels."""
-        own = self.channels.nbytes
-        cells = self.cells
-        return own if cells is None else own + cells.maps.maps.nbytes + cells.labels.nbytes
+        return self.pixels.nbytes + sum(cells.nbytes for cells in list(self.found.values()))
 
 
 class Pictures:
@@ -210,73 +312,6 @@ class Pictures:
         limits = self._limits
         return (
             len(pictures) > limits.pictures
-            or sum(prod(one.channels.shape[1:]) for one in pictures) > 2 * limits.pixels
+            or sum(prod(one.pixels.shape[2:]) for one in pictures) > 2 * limits.pixels
             or sum(one.nbytes for one in pictures) > limits.nbytes
         )
-
-
-def read_picture(path: Path, limits: Limits) -> Picture:
-    """Read a plane with one or more channels.
-
-    Raises
-    ------
-    ValueError, OSError
-        The file is not an image.
-    RefusalError
-        It is too large, a stack, or has a part that is a link.
-    """
-    check_no_links(path)
-    if count_samples(path) > limits.samples:
-        raise RefusalError(
-            413,
-            f"{path.name} has more than {limits.samples // 1_000_000} million numbers "
-            "(pixels × channels × planes): "
-            "`seamwise segment` takes it, block by block",
-        )
-    image = read_image(path)
-    if "Z" in image.axes:
-        raise RefusalError(
-            400, f"{path.name} is a stack of {image.axes}: `seamwise segment` takes it"
-        )
-    channels = as_channels(image)
-    if prod(channels.shape[1:]) > limits.pixels:
-        raise RefusalError(413, f"{path.name} is too large: `seamwise segment` takes it")
-    return Picture(path.name, channels, image.spacing, image.note)
-
-
-def check_no_links(path: Path) -> None:
-    """Raise RefusalError if a file of the image is a link."""
-    if any((path.parent / name).is_symlink() for name in set_of_files(path)):
-        raise RefusalError(403, f"a part of {path.name} is a link, which the page does not follow")
-
-
-def first_channel(channels: NDArray[Any]) -> int:
-    """Return the first channel with any contrast; 0 if none has."""
-    has_contrast = [bool(channel.min() < channel.max()) for channel in channels]
-    return has_contrast.index(True) if any(has_contrast) else 0
-
-
-def plain_channel(channel: NDArray[Any]) -> NDArray[Any]:
-    """Return a channel in 8 or 16 bits.
-
-    Wider types are mapped from their smallest to their largest value to 0..65535.
-    """
-    if channel.dtype.kind == "u" and channel.dtype.itemsize <= 2:
-        return channel
-    values = channel.astype(np.float64)
-    low, high = float(values.min()), float(values.max())
-    step = (high - low) / 65535 or 1.0
-    return np.round((values - low) / step).astype(np.uint16)
-
-
-def pixels_to_show(channel: NDArray[Any]) -> tuple[bytes, dict[str, Any]]:
-    """Return a channel in 8 or 16 bits, little-endian, with the contrast to begin with.
-
-    It is that of `plain_channel`. The contrast goes from the 1st to the 99.8th percentile.
-    """
-    shown = plain_channel(channel)
-    few = shown.ravel()[:: max(1, shown.size // _SHOWN)]
-    low, high = (float(value) for value in np.percentile(few, [1, 99.8]))
-    bits = 8 * shown.dtype.itemsize
-    facts = {"bits": bits, "low": low, "high": max(high, low + 1)}
-    return shown.astype(shown.dtype.newbyteorder("<")).tobytes(), facts

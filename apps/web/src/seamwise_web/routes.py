@@ -10,19 +10,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from seamwise import __version__
-from seamwise_web.answers import RefusalError, binary, download, read_json, whole
+from seamwise_web.answers import RefusalError, binary, read_json, shown_place, whole
 from seamwise_web.arrivals import Arrivals
 from seamwise_web.cells import Cells
 from seamwise_web.compare_door import CompareDoor
-from seamwise_web.downloads import csv_file, rows_to_show, tiff_file
+from seamwise_web.downloads import rows_to_show
 from seamwise_web.folder import SUFFIXES, Folder
 from seamwise_web.fuse_door import FuseDoor
 from seamwise_web.fusing import METHODS
 from seamwise_web.jobs import Job, Jobs
 from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pen import points_of
-from seamwise_web.pictures import Limits, Picture, Pictures, pixels_to_show, read_picture
-from seamwise_web.segmenting import find_cells
+from seamwise_web.pictures import Limits, Picture, Pictures, Place
+from seamwise_web.reading import read_picture
+from seamwise_web.save_door import SaveDoor
+from seamwise_web.segmenting import Search, find_cells
 from seamwise_web.train_door import TrainDoor
 
 _LARGEST_NUMBER = 2**32 - 1  # of a cell
@@ -63,6 +65,7 @@ class Server:
         self.jobs = Jobs()
         self.fuse = FuseDoor(self._arrivals, self.jobs, page.limits)
         self.compare = CompareDoor(self._arrivals, page.limits)
+        self.save = SaveDoor(self._pictures)
         self.train = TrainDoor(self._pictures, self.jobs, self._shelf, page.limits)
 
     def close_all(self) -> None:
@@ -118,23 +121,25 @@ class Server:
         return JSONResponse({})
 
     async def channel(self, request: Request) -> Response:
-        """Answer the pixels of a channel."""
+        """Answer the pixels of a plane of a channel."""
         picture, number = self._picture(request), request.path_params["channel"]
         _check_channel(picture, number)
-        pixels, facts = await run_in_threadpool(pixels_to_show, picture.channels[number])
+        time, z = shown_place(request)
+        picture.place(time, z)
+        pixels, facts = await run_in_threadpool(picture.show.plane, number, time, z)
         return binary(pixels, facts)
 
     async def segment(self, request: Request) -> Response:
-        """Begin to look for the cells of an image."""
+        """Begin to look for the cells of an image: of a place, or everywhere if `all` is true."""
         picture, fields = self._picture(request), await read_json(request)
-        name, channel = fields.get("model"), whole(fields, "channel")
-        if not isinstance(name, str) or name not in self._offers:
-            raise RefusalError(400, f"the page has no model {name!r}: choose one of the list")
+        offer, channel = self._shelf.asked(fields.get("model")), whole(fields, "channel")
         _check_channel(picture, channel)
-        diameter = fields.get("diameter")
+        places = _places(picture, offer, fields, shown_place(request))
+        search = Search(offer.name, channel, places, fields.get("diameter"))
         if picture.job is not None:
             picture.job.cancel()
-        picture.job = self.jobs.add(find_cells(picture, self._shelf, name, channel, diameter))
+        work = find_cells(picture, self._shelf, search, self._limits.nbytes)
+        picture.job = self.jobs.add(work)
         return JSONResponse(self.jobs.description(picture.job))
 
     async def job(self, request: Request) -> Response:
@@ -148,8 +153,10 @@ class Server:
         return JSONResponse(self.jobs.description(job))
 
     async def labels(self, request: Request) -> Response:
-        """Answer the labels of the cells."""
-        content, facts = await run_in_threadpool(_labels_of, self._picture(request))
+        """Answer the labels of the cells of a plane."""
+        content, facts = await run_in_threadpool(
+            _labels_of, self._picture(request), *shown_place(request)
+        )
         return binary(content, facts)
 
     async def decode(self, request: Request) -> Response:
@@ -170,8 +177,8 @@ class Server:
         edits: dict[Any, Callable[[Cells], None]] = {
             "delete": lambda cells: cells.delete(numbers),
             "merge": lambda cells: cells.merge(numbers),
-            "split": lambda cells: cells.split(points_of(fields)),
-            "draw": lambda cells: cells.draw(points_of(fields)),
+            "split": lambda cells: cells.split(points_of(fields), shown_place(request)[1]),
+            "draw": lambda cells: cells.draw(points_of(fields), shown_place(request)[1]),
             "undo": Cells.undo,
             "redo": Cells.redo,
         }
@@ -182,21 +189,13 @@ class Server:
     async def table(self, request: Request) -> Response:
         """Answer the rows of the table."""
         picture = self._picture(request)
-        return await run_in_threadpool(
-            lambda: JSONResponse(rows_to_show(picture.table(), picture.corrected().maps.channel))
-        )
+        place = picture.place(*shown_place(request))
 
-    async def labels_file(self, request: Request) -> Response:
-        """Answer the label image as a TIFF file."""
-        picture = self._picture(request)
-        content = await run_in_threadpool(_saved, picture)
-        return download(content, f"{picture.stem}_masks.tif", "image/tiff")
+        def rows() -> Response:
+            channel = picture.corrected(place).maps.channel
+            return JSONResponse(rows_to_show(picture.table(place), channel))
 
-    async def table_file(self, request: Request) -> Response:
-        """Answer the whole table as a CSV file."""
-        picture = self._picture(request)
-        content = await run_in_threadpool(csv_file, await run_in_threadpool(picture.table))
-        return download(content, f"{picture.stem}_cells.csv", "text/csv; charset=utf-8")
+        return await run_in_threadpool(rows)
 
     def _read(self, path: Path) -> Picture:
         return read_picture(path, self._limits)
@@ -209,8 +208,8 @@ class Server:
         self, request: Request, change: Callable[[Cells], None], revision: int | None = None
     ) -> Response:
         """Change the cells of an image, and answer its labels."""
-        picture = self._picture(request)
-        content, facts = await run_in_threadpool(_changed, picture, change, revision)
+        picture, shown = self._picture(request), shown_place(request)
+        content, facts = await run_in_threadpool(_changed, picture, shown, change, revision)
         return binary(content, facts)
 
     def _picture(self, request: Request) -> Picture:
@@ -220,10 +219,35 @@ class Server:
         return self.jobs.find(request.path_params["job"])
 
 
+def _places(
+    picture: Picture, offer: Offer, fields: dict[str, Any], shown: tuple[int, int]
+) -> tuple[Place, ...]:
+    """Where a request wants cells to be looked for.
+
+    Raises
+    ------
+    RefusalError
+        The model is for stacks, and the image has none.
+    """
+    in_planes = offer.ndim == 2
+    if not in_planes and not picture.slices:
+        raise RefusalError(
+            400, f"{offer.name} is for stacks, and {picture.name} has none: choose another model"
+        )
+    if fields.get("all") is True:
+        return tuple(picture.places(in_planes=in_planes))
+    time, z = shown
+    picture.place(time, z)
+    return (Place(time, z if in_planes and picture.slices else -1),)
+
+
 def _changed(
-    picture: Picture, change: Callable[[Cells], None], revision: int | None
+    picture: Picture,
+    shown: tuple[int, int],
+    change: Callable[[Cells], None],
+    revision: int | None,
 ) -> tuple[bytes, dict[str, Any]]:
-    """Change the cells of an image; return its labels as `_labels_of`.
+    """Change the cells of a place; return its labels as `_labels_of`.
 
     Raises
     ------
@@ -232,37 +256,34 @@ def _changed(
         than the user saw, where a number may be another cell.
     """
     with picture.lock:
-        cells = picture.corrected()
+        cells = picture.corrected(picture.place(*shown))
         if picture.is_busy:
             raise RefusalError(409, "the cells are looked for again: wait for them, or cancel")
         if revision is not None and revision != cells.revision:
             raise RefusalError(409, "the cells changed in the meantime: look, and try again")
         change(cells)
-        return _content_of(cells)
+        return _content_of(picture, shown)
 
 
-def _labels_of(picture: Picture) -> tuple[bytes, dict[str, Any]]:
-    """Return the labels of an image in 16 or 32 bits, and what describes them."""
+def _labels_of(picture: Picture, time: int, z: int) -> tuple[bytes, dict[str, Any]]:
+    """Return the labels of a plane in 16 or 32 bits, and what describes them."""
     with picture.lock:
-        return _content_of(picture.corrected())
+        return _content_of(picture, (time, z))
 
 
-def _content_of(cells: Cells) -> tuple[bytes, dict[str, Any]]:
+def _content_of(picture: Picture, shown: tuple[int, int]) -> tuple[bytes, dict[str, Any]]:
+    place = picture.place(*shown)
+    cells = picture.corrected(place)
     largest = int(cells.labels.max(initial=0))
     bits = 16 if largest < 2**16 else 32
-    content = cells.labels.astype(f"<u{bits // 8}").tobytes()
-    return content, {"bits": bits, "largest": largest, **cells.description()}
-
-
-def _saved(picture: Picture) -> bytes:
-    """Return the label image as a TIFF file."""
-    with picture.lock:
-        labels = picture.corrected().save()
-    return tiff_file(labels, picture.spacing)
+    content = cells.plane(shown[1]).astype(f"<u{bits // 8}").tobytes()
+    facts = {"bits": bits, "largest": largest, "place": [place.time, place.z]}
+    elsewhere = {"unsaved_elsewhere": picture.unsaved - cells.unsaved}
+    return content, facts | cells.description() | elsewhere
 
 
 def _check_channel(picture: Picture, channel: int) -> None:
-    if channel >= len(picture.channels):
+    if channel >= picture.pixels.shape[1]:
         raise RefusalError(404, f"{picture.name} has no channel {channel}: choose another")
 
 

@@ -4,7 +4,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from seamwise_web.answers import Handler, RefusalError, download, read_json
+from seamwise_web.answers import Handler, RefusalError, download, read_json, shown_place
 from seamwise_web.jobs import Jobs
 from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pictures import Limits, Pictures
@@ -61,7 +61,9 @@ class TrainDoor:
         training, key = self._training(request), (await read_json(request)).get("picture")
         if not isinstance(key, str):
             raise RefusalError(400, "picture must be the key of an open image")
-        await run_in_threadpool(training.add, self._pictures.find(key))
+        picture = self._pictures.find(key)
+        place = picture.place(*shown_place(request))
+        await run_in_threadpool(training.add, picture, place)
         return JSONResponse(training.description())
 
     async def train(self, request: Request) -> Response:
@@ -75,7 +77,9 @@ class TrainDoor:
         if is_resumed and not training.can_resume:
             raise RefusalError(409, "no run can be resumed: train from the beginning")
         if not is_resumed:
-            training.begin(self._offer(fields.get("model")), _steps(fields.get("steps")))
+            training.begin(
+                _for_planes(self._shelf.asked(fields.get("model"))), _steps(fields.get("steps"))
+            )
         training.job = self._jobs.add(train_on(training, is_resumed=is_resumed))
         return JSONResponse(training.description())
 
@@ -89,14 +93,17 @@ class TrainDoor:
         training.is_saved = True
         return download(content, "corrected.safetensors", "application/octet-stream")
 
-    def _offer(self, name: object) -> Offer:
-        offer = self._shelf.find(name) if isinstance(name, str) else None
-        if offer is None:
-            raise RefusalError(400, f"the page has no model {name!r}: choose one of the list")
-        return offer
-
     def _training(self, request: Request) -> Training:
         return self._trainings.find(request.path_params["training"])
+
+
+def _for_planes(offer: Offer) -> Offer:
+    """Return a model to begin with, which learns from planes here."""
+    if offer.ndim != 2:
+        raise RefusalError(
+            409, f"{offer.name} is for stacks: choose a model for planes, or use `seamwise train`"
+        )
+    return offer
 
 
 def _steps(value: object) -> int | None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from seamwise.io import write_labels, write_photo
 from seamwise_web.answers import RefusalError
+from seamwise_web.display import plain_channel
 from seamwise_web.jobs import Job
 from seamwise_web.offers import Offer, Shelf
-from seamwise_web.pictures import Limits, Picture, plain_channel
+from seamwise_web.pictures import Limits, Picture, Place
 
 if TYPE_CHECKING:  # slow to import
     from seamwise.segmentation import TrainProgress
@@ -52,7 +53,7 @@ class Training:
         self._limits, self._shelf = limits, shelf
         self._scratch = tempfile.TemporaryDirectory(prefix="seamwise-", ignore_cleanup_errors=True)
         self.folder = Path(self._scratch.name)
-        self._images: dict[str, tuple[str, int]] = {}  # name and pixels by the key of the picture
+        self._images: dict[tuple[str, Place], tuple[str, int]] = {}  # name and pixels
         self.number = 0
         self.steps = 0
         self.history: list[TrainProgress] = []
@@ -101,31 +102,35 @@ class Training:
         """Whether a run was cancelled that can be resumed."""
         return not self.is_busy and self.offer is None and (self.output / "checkpoint.pt").exists()
 
-    def add(self, picture: Picture) -> None:
-        """Add an image with its cells as they are now; one that was added before is replaced.
+    def add(self, picture: Picture, place: Place) -> None:
+        """Add a plane with its cells as they are now; one that was added before is replaced.
 
         A run that was cancelled cannot be resumed with other images.
 
         Raises
         ------
         RefusalError
-            It is training, there are too many images, or the image has no cell.
+            It is training, there are too many images, or the image has no cell, or is a stack.
         """
         if self.is_busy:
             raise RefusalError(409, "the model is being trained: wait, or cancel")
         with picture.lock:
-            cells = picture.corrected()
+            cells = picture.corrected(place)
             labels, channel = cells.labels.copy(), cells.maps.channel
+        if labels.ndim != 2:
+            raise RefusalError(409, "the page trains on planes: `seamwise train` takes stacks")
         if not labels.any():
             raise RefusalError(409, "the image has no cell to learn from: draw some, or find them")
-        images = {**self._images, picture.key: (picture.name, prod(labels.shape))}
+        name = picture.name_of(place)
+        images = {**self._images, (picture.key, place): (name, prod(labels.shape))}
         total = sum(pixels for _, pixels in images.values())
         if len(images) > self._limits.training or total > 5 * self._limits.pixels:
             raise RefusalError(413, "that is too much for the page: `seamwise train` takes more")
         for part in ("images", "masks"):
             (self.data / part).mkdir(parents=True, exist_ok=True)
-        name = f"{list(images).index(picture.key):03d}.tif"
-        write_photo(self.data / "images" / name, plain_channel(picture.channels[channel]))
+        name = f"{list(images).index((picture.key, place)):03d}.tif"
+        image = plain_channel(picture.part(place)[channel])
+        write_photo(self.data / "images" / name, image)
         write_labels(self.data / "masks" / name, labels)
         self._images = images
         self.forget()

@@ -35,6 +35,7 @@ function withJson(fields) {
   };
 }
 
+const at = ({ time, z }) => `time=${time}&z=${z}`; // a plane
 const named = (name) => `name=${encodeURIComponent(name)}`;
 const json = async (path, options) => (await ask(path, options)).json();
 
@@ -56,17 +57,19 @@ export const upload = (file) =>
 export const openFromFolder = (place) => json("pictures", withJson({ place }));
 export const picture = (key) => json(`pictures/${key}`);
 export const close = (key) => json(`pictures/${key}`, { method: "DELETE" });
-export const channel = (key, number) => pixels(`pictures/${key}/channels/${number}`);
-export const segment = (key, fields) => json(`pictures/${key}/segment`, withJson(fields));
+export const channel = (key, number, place) =>
+  pixels(`pictures/${key}/channels/${number}?${at(place)}`);
+export const segment = (key, place, fields) =>
+  json(`pictures/${key}/segment?${at(place)}`, withJson(fields));
 export const job = (key) => json(`jobs/${key}`);
 export const cancel = (key) => json(`jobs/${key}`, { method: "DELETE" });
-export const labels = (key) => pixels(`pictures/${key}/labels`);
-export const decode = (key, fields) => pixels(`pictures/${key}/decode`, withJson(fields));
-export const edit = (key, action, revision, cells, points) =>
-  pixels(`pictures/${key}/edit`, withJson({ action, revision, cells, points }));
-export const table = (key) => json(`pictures/${key}/table`);
-export const labelsFile = (key) => `api/pictures/${key}/labels.tif`;
-export const tableFile = (key) => `api/pictures/${key}/cells.csv`;
+export const labels = (key, place) => pixels(`pictures/${key}/labels?${at(place)}`);
+export const decode = (key, place, fields) =>
+  pixels(`pictures/${key}/decode?${at(place)}`, withJson(fields));
+export const edit = (key, place, fields) =>
+  pixels(`pictures/${key}/edit?${at(place)}`, withJson(fields));
+export const table = (key, place) => json(`pictures/${key}/table?${at(place)}`);
+export const cellsFile = (key, place, name) => `api/pictures/${key}/${name}?${at(place)}`;
 
 const burstPath = (key) => `bursts/${key}`;
 const framePath = (key, number) => `bursts/${key}/frames/${number}`;
@@ -98,6 +101,7 @@ export const compare = (fields) => json("comparisons", withJson(fields));
 const trainingPath = (key) => `trainings/${key}`;
 export const openTraining = () => json("trainings", { method: "POST" });
 export const training = (key) => json(trainingPath(key));
-export const addToTraining = (key, picture) => json(`trainings/${key}/pictures`, withJson({ picture }));
+export const addToTraining = (key, picture, place) =>
+  json(`trainings/${key}/pictures?${at(place)}`, withJson({ picture }));
 export const train = (key, fields) => json(`trainings/${key}/train`, withJson(fields));
 export const modelFile = (key) => `api/trainings/${key}/model.safetensors`;

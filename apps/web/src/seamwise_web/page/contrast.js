@@ -1,4 +1,4 @@
-// The two sliders for the contrast of a channel.
+// The two sliders for the contrast of a channel, which is that of all its planes.
 
 export class Contrast {
   /* `onChange(low, high)` is called with values of pixels. */

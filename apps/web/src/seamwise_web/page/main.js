@@ -6,6 +6,7 @@ import * as desk from "./desk.js";
 import { attempt, busy, complain, element, idle } from "./desk.js";
 import { listenForKeys } from "./keys.js";
 import { Opening } from "./opening.js";
+import { Position } from "./position.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
 import { Training } from "./training.js";
@@ -14,12 +15,23 @@ import { View } from "./view.js";
 const MOST_POINTS = 4000; // of a line
 const REST = 250; // milliseconds without a change until the table is measured
 
-const state = { picture: null, cells: null, job: null, turn: null, chosen: new Set(), last: 0 };
+const state = {
+  picture: null,
+  cells: null, // of the plane or stack that is shown
+  unsaved: 0, // corrections, in all planes
+  contrast: "", // of which channel
+  job: null,
+  turn: null,
+  chosen: new Set(),
+  last: 0,
+};
 const view = new View(element("stage"), element("base"), element("overlay"), choose, drawn);
 const table = new CellTable(element("table"), element("heads"), element("rows"), chooseRow);
 const contrast = new Contrast(element("low"), element("high"), (...ends) => view.setContrast(...ends));
+const arriveSoon = latest(arrive);
+const position = new Position(arriveSoon);
 const decodeSoon = latest(decode);
-const sliders = new Sliders(element("sliders"), (values) => decodeSoon(state.picture.picture, values));
+const sliders = new Sliders(element("sliders"), (values) => decodeSoon(shown(), values));
 const changeInTurn = inTurn(change);
 let training = null;
 let start = null;
@@ -38,7 +50,7 @@ async function open(send) {
   if (before) api.close(before.picture).catch(() => {});
   desk.remember(picture.picture);
   await show(picture);
-  if (!picture.has_cells) await find();
+  if (picture.found.length === 0) await find();
 }
 
 function openFiles(files) {
@@ -49,16 +61,18 @@ function openFiles(files) {
 // Whether an image is the one on the page: what was asked for another one comes too late.
 const isOpen = (key) => state.picture?.picture === key;
 
+// The plane on the page, and whether it still is.
+const shown = () => ({ key: state.picture.picture, place: position.place });
+const isShown = ({ key, place }) => isOpen(key) && position.is(place);
+
 async function show(picture) {
   state.picture = picture;
-  state.cells = null;
+  state.unsaved = 0;
   state.job = null;
-  clearTimeout(measuring);
-  element("table").setAttribute("aria-busy", "false");
-  setChosen([]);
-  table.clear();
+  position.open(picture);
+  forgetCells();
   showWelcome(false);
-  element("name").textContent = `${picture.name} · ${picture.width} × ${picture.height}`;
+  element("name").textContent = `${picture.name} · ${sizeOf(picture)}`;
   element("name").title = picture.name;
   element("note").textContent = picture.note;
   document.title = `${picture.name} · seamwise`;
@@ -69,9 +83,41 @@ async function show(picture) {
   );
   element("channel").value = picture.first_channel;
   element("channel-row").hidden = picture.channels < 2;
+  offerModels();
   view.open(picture.width, picture.height);
   showParts();
-  await showChannel();
+  await arrive();
+}
+
+function sizeOf({ width, height, slices, times }) {
+  const parts = [`${width} × ${height}`];
+  if (slices > 0) parts.push(`${slices} slices`);
+  if (times > 1) parts.push(`${times} time points`);
+  return parts.join(", ");
+}
+
+// Another plane is on the page.
+async function arrive() {
+  const where = shown();
+  const isFound = isFoundAt(where.place);
+  if (!isFound) forgetCells();
+  const ask = () => api.labels(where.key, where.place);
+  const asked = isFound ? attempt(ask, () => isShown(where)) : null;
+  const [labels] = await Promise.all([asked, showChannel()]);
+  if (labels) takeLabels(where, labels);
+}
+
+// Whether cells were found in a plane, by itself or with its stack, where z is -1.
+const isFoundAt = (place) =>
+  state.picture.found.some(([time, z]) => time === place.time && (z < 0 || z === place.z));
+
+function forgetCells() {
+  state.cells = null;
+  clearTimeout(measuring);
+  element("table").setAttribute("aria-busy", "false");
+  view.setLabels(null, 0);
+  setChosen([]);
+  table.clear();
 }
 
 // The card to open an image with, over the image that is open.
@@ -81,14 +127,17 @@ function showWelcome(isShown) {
 }
 
 async function showChannel() {
-  const { picture } = state.picture;
+  const { key, place } = shown();
   const number = element("channel").value;
-  const isWanted = () => isOpen(picture) && element("channel").value === number;
-  const answer = await attempt(() => api.channel(picture, number), isWanted);
+  const isWanted = () => isShown({ key, place }) && element("channel").value === number;
+  const answer = await attempt(() => api.channel(key, number, place), isWanted);
   if (!answer || !isWanted()) return;
   const { pixels, facts } = answer;
   view.setChannel(pixels, facts.bits);
-  contrast.show(facts);
+  const channel = `${key} ${number}`;
+  if (state.contrast === channel) contrast.tell(); // what the user chose, for the next plane too
+  else contrast.show(facts);
+  state.contrast = channel;
 }
 
 // After a reload, the server still has what was open.
@@ -105,22 +154,24 @@ async function restore() {
   }
   desk.remember(key);
   await show(picture);
-  if (picture.has_cells) await attempt(async () => takeLabels(key, await api.labels(key)));
   if (picture.job) await follow(picture.job);
 }
 
 // --- finding cells
 
-async function find() {
-  if (!state.picture || !mayLoseCorrections()) return;
+async function find(isAll = false) {
+  const isForMany = isAll || modelOf()?.ndim === 3;
+  if (!state.picture || !mayLoseCorrections(isForMany ? state.unsaved : state.cells?.unsaved)) return;
   complain("");
   const diameter = element("diameter").value;
   const fields = {
     model: element("model").value,
     channel: Number(element("channel").value),
     diameter: diameter === "" ? null : Number(diameter),
+    all: isAll,
   };
-  const job = await attempt(() => api.segment(state.picture.picture, fields));
+  const { key, place } = shown();
+  const job = await attempt(() => api.segment(key, place, fields));
   if (job) await follow(job.job);
 }
 
@@ -132,7 +183,10 @@ async function follow(key) {
   if (state.job !== key || !isOpen(picture)) return; // another work has begun
   state.job = null;
   if (job?.state === "done") {
-    await attempt(async () => takeLabels(picture, await api.labels(picture)));
+    const described = await attempt(() => api.picture(picture));
+    if (!described || !isOpen(picture)) return;
+    state.picture = described;
+    await arrive();
   }
   showParts();
 }
@@ -144,55 +198,60 @@ async function cancel() {
 
 // --- cells
 
-// Show cells, unless they are those of another image or older than what is shown.
-function takeLabels(picture, { pixels, facts }) {
-  if (!isOpen(picture) || facts.revision < state.cells?.revision) return;
-  const isRenumbered = facts.numbering !== state.cells?.numbering;
+// Show cells, unless they are those of another plane or older than what is shown.
+function takeLabels(where, { pixels, facts }) {
+  const before = state.cells;
+  const isSame = String(before?.place) === String(facts.place); // or another slice of the stack
+  if (!isShown(where) || (isSame && facts.revision < before.revision)) return;
+  const isRenumbered = facts.numbering !== before?.numbering;
   state.cells = facts;
+  state.unsaved = facts.unsaved + facts.unsaved_elsewhere;
   view.setLabels(pixels, facts.largest);
   setChosen(isRenumbered ? [] : [...state.chosen]);
   sliders.show(facts.sliders);
   element("caution").textContent = facts.caution;
   element("caution").hidden = !facts.caution;
   showParts();
-  measureSoon();
+  if (facts.revision !== before?.revision) measureSoon();
 }
 
 // Ask for a change of the cells, and show what comes of it; true if it was made.
-async function change(picture, ask) {
-  const isWanted = () => isOpen(picture);
+async function change(where, ask) {
+  const isWanted = () => isShown(where);
   if (!isWanted() || !state.cells) return false;
   element("table").setAttribute("aria-busy", "true");
-  state.turn = picture;
+  state.turn = where.key;
   const answer = await attempt(ask, isWanted);
   // after a refusal, show what the cells are now: another tab may have changed them
-  const shown = answer ?? (isWanted() && (await api.labels(picture).catch(() => null)));
+  const labels = answer ?? (isWanted() && (await api.labels(where.key, where.place).catch(() => null)));
   state.turn = null;
-  if (shown) takeLabels(picture, shown);
-  else if (isWanted()) measureSoon();
+  if (labels) takeLabels(where, labels);
+  if (isWanted()) measureSoon();
+  else arriveSoon(); // another slice of the stack, whose cells changed too
   return answer !== null && isWanted();
 }
 
-async function decode(picture, values) {
-  if (!isOpen(picture) || !state.cells) return;
+async function decode(where, values) {
+  if (!isShown(where) || !state.cells) return;
   const start = performance.now();
   const { min_size, ...thresholds } = values;
   const fields = { thresholds, min_size: Math.round(min_size) };
   setChosen([]);
-  await changeInTurn(picture, () => api.decode(picture, fields));
+  await changeInTurn(where, () => api.decode(where.key, where.place, fields));
   // the view paints in the same frame, before this
   requestAnimationFrame(() => performance.measure("slider to picture", { start }));
 }
 
 async function edit(action, cells = [], points = []) {
   if (!state.cells) return;
-  const { picture } = state.picture;
+  const where = shown();
   const { numbering } = state.cells;
-  const isDone = await changeInTurn(picture, () => {
+  const isDone = await changeInTurn(where, () => {
     if (cells.length > 0 && state.cells.numbering !== numbering) {
       throw new api.ServerError("The cells changed in the meantime: choose again.", 409);
     }
-    return api.edit(picture, action, state.cells.revision, cells, points);
+    const { revision } = state.cells;
+    return api.edit(where.key, where.place, { action, revision, cells, points });
   });
   if (!isDone) return;
   if (action === "delete") setChosen([...state.chosen].filter((one) => !cells.includes(one)));
@@ -220,8 +279,9 @@ function measureSoon() {
 const measure = latest(async () => {
   const { cells } = state;
   if (!cells) return;
-  const isWanted = () => state.cells === cells; // else it is measured again
-  const rows = await attempt(() => api.table(state.picture.picture), isWanted);
+  const isWanted = () => state.cells?.revision === cells.revision; // else it is measured again
+  const { key, place } = shown();
+  const rows = await attempt(() => api.table(key, place), isWanted);
   if (!isWanted()) return;
   if (!isOpen(state.turn)) element("table").setAttribute("aria-busy", "false");
   if (!rows) return;
@@ -255,7 +315,9 @@ function chooseRow(number, isFurther) {
 
 function jump(number) {
   const place = table.where(number);
-  if (place) view.show(place.x, place.y);
+  if (!place) return;
+  if (place.z !== null) position.go("z", place.z);
+  view.show(place.x, place.y);
 }
 
 function step(by) {
@@ -267,8 +329,7 @@ function step(by) {
 
 // --- buttons and keys
 
-function mayLoseCorrections() {
-  const count = state.cells?.unsaved ?? 0;
+function mayLoseCorrections(count = state.unsaved) {
   const words = count === 1 ? "your correction" : `your ${count} corrections`;
   return count === 0 || confirm(`Continue without ${words}? Save the labels first to keep them.`);
 }
@@ -294,6 +355,10 @@ const actions = {
   draw: () => takePen("draw"),
   undo: () => state.cells?.can_undo && edit("undo"),
   redo: () => state.cells?.can_redo && edit("redo"),
+  "slice-back": () => position.step("z", -1),
+  "slice-on": () => position.step("z", 1),
+  "time-back": () => position.step("time", -1),
+  "time-on": () => position.step("time", 1),
   next: () => step(1),
   previous: () => step(-1),
   none: escape,
@@ -318,12 +383,13 @@ function act(action) {
 }
 
 function showParts() {
-  training.look(state.picture?.picture ?? null, state.cells !== null, element("model").value);
+  training.look(state.picture && shown(), state.cells !== null, element("model").value);
   const hasCells = state.cells !== null;
   const hasPicture = state.picture !== null;
   element("tools").hidden = !hasPicture;
   element("contrast").hidden = !hasPicture;
   element("find").disabled = !hasPicture;
+  showFindAll();
   for (const id of ["tuning", "results"]) element(id).hidden = !hasCells;
   const isBusy = state.job !== null; // new cells will replace these
   element("tuning").inert = isBusy;
@@ -338,8 +404,35 @@ function showParts() {
     element("caution").hidden = true;
     return;
   }
-  element("save-labels").href = api.labelsFile(state.picture.picture);
-  element("save-table").href = api.tableFile(state.picture.picture);
+  const { key, place } = shown();
+  for (const link of document.querySelectorAll("[data-file]")) {
+    link.href = api.cellsFile(key, place, link.dataset.file);
+  }
+  element("save-all").hidden = state.picture.found.length < 2;
+}
+
+// The button that finds cells in all planes, or in the stacks of all time points.
+function showFindAll() {
+  const { slices = 0, times = 1 } = state.picture ?? {};
+  const isForStacks = modelOf()?.ndim === 3;
+  const count = isForStacks ? times : times * Math.max(slices, 1);
+  element("find-all").hidden = count < 2;
+  const words = isForStacks || slices === 0 ? "time points" : "planes";
+  element("find-all").textContent = `Find cells in all ${count} ${words}`;
+}
+
+const modelOf = () => start?.models.find(({ name }) => name === element("model").value);
+
+// Models for stacks fit stacks alone; those are the first choice for them.
+function offerModels() {
+  const hasSlices = state.picture.slices > 0;
+  for (const option of element("model").options) {
+    option.hidden = option.disabled = !hasSlices && start.models.find(({ name }) => name === option.value).ndim === 3;
+  }
+  const ndim = hasSlices ? 3 : 2;
+  if (modelOf().ndim === ndim) return;
+  element("model").value = (start.models.find((one) => one.ndim === ndim) ?? start.models[0]).name;
+  describeModel();
 }
 
 // A model that was trained joins the list, and is chosen.
@@ -351,7 +444,7 @@ function addModel(model) {
 }
 
 function describeModel() {
-  const model = start.models.find(({ name }) => name === element("model").value);
+  const model = modelOf();
   const parts = [];
   if (model.purpose) parts.push(`It ${model.purpose}.`);
   if (model.diameters) {
@@ -367,23 +460,28 @@ function listen() {
   element("back").addEventListener("click", () => showWelcome(false));
   element("help").addEventListener("click", () => act("help"));
   element("cancel").addEventListener("click", cancel);
-  element("find").addEventListener("click", find);
+  element("find").addEventListener("click", () => find());
+  element("find-all").addEventListener("click", () => find(true));
   element("diameter").addEventListener("keydown", ({ key }) => key === "Enter" && find());
   element("model").addEventListener("change", describeModel);
   element("channel").addEventListener("change", showChannel);
   element("defaults").addEventListener("click", () => {
     sliders.show(state.cells.defaults);
-    decodeSoon(state.picture.picture, sliders.values());
+    decodeSoon(shown(), sliders.values());
   });
   for (const one of document.querySelectorAll("[data-action]")) {
     one.addEventListener("click", () => act(one.dataset.action));
   }
   element("save-labels").addEventListener("click", () => {
-    state.cells.unsaved = 0; // as the server counts it
+    state.unsaved -= state.cells.unsaved; // as the server counts it
+    state.cells.unsaved = 0;
+  });
+  element("save-all").addEventListener("click", () => {
+    state.unsaved = state.cells.unsaved = 0;
   });
   listenForKeys([element("stage")], element("table"), act);
   addEventListener("beforeunload", (event) => {
-    if (state.cells?.unsaved && !desk.isAtDoor) event.preventDefault();
+    if (state.unsaved && !desk.isAtDoor) event.preventDefault();
   });
 }
 

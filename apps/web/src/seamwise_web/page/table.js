@@ -24,8 +24,7 @@ export class CellTable {
   show(table) {
     this.columns = table.columns;
     this.place = new Map(table.columns[0].values.map((number, i) => [number, i]));
-    this.x = table.x;
-    this.y = table.y;
+    this.places = table;
     if (this.sorting.column >= this.columns.length) this.sorting = { column: 0, isDown: false };
     this.drawHeads();
     this.sort();
@@ -44,7 +43,9 @@ export class CellTable {
 
   where(number) {
     const row = this.place?.get(number);
-    return row === undefined ? null : { x: this.x[row] + 0.5, y: this.y[row] + 0.5 };
+    if (row === undefined) return null;
+    const { x, y, z } = this.places;
+    return { x: x[row] + 0.5, y: y[row] + 0.5, z: z ? Math.round(z[row]) : null };
   }
 
   // The cell that stands `step` rows below another; the first if no other is chosen.

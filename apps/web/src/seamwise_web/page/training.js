@@ -20,9 +20,9 @@ export class Training {
     this.restore();
   }
 
-  // The image that is on the page, or null, and the name of the model to begin with.
-  look(picture, hasCells, model) {
-    this.picture = picture;
+  // The plane that is on the page, or null, and the name of the model to begin with.
+  look(shown, hasCells, model) {
+    this.shown = shown;
     this.start = model;
     element("training").hidden = !hasCells && this.state === null;
     this.isReady = hasCells;
@@ -43,7 +43,7 @@ export class Training {
     const state = await attempt(async () => {
       const { training } = this.state ?? (await api.openTraining());
       sessionStorage.setItem(KEY, training);
-      return api.addToTraining(training, this.picture);
+      return api.addToTraining(training, this.shown.key, this.shown.place);
     });
     if (state) this.take(state);
   }

@@ -1,0 +1,54 @@
+"""How an image of a file becomes one of the page: `read_picture`."""
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seamwise.io import Volume, count_samples, open_volume, read_image, set_of_files
+from seamwise.segmentation import as_channels
+from seamwise_web.answers import RefusalError, for_the_page
+from seamwise_web.pictures import Limits, Picture
+
+
+def read_picture(path: Path, limits: Limits) -> Picture:
+    """Read a plane, a stack or a time series, with one or more channels.
+
+    Raises
+    ------
+    ValueError, OSError
+        The file is not an image.
+    RefusalError
+        It is too large, or has a part that is a link.
+    """
+    check_no_links(path)
+    if count_samples(path) > limits.samples:
+        raise RefusalError(
+            413,
+            f"{path.name} has more than {limits.samples // 1_000_000} million numbers "
+            "(pixels × channels × slices × time points): "
+            "`seamwise segment` takes it, block by block",
+        )
+    volume = open_volume(path)
+    if prod(volume.shape) > limits.pixels:
+        raise RefusalError(413, f"{path.name} is too large: `seamwise segment` takes it")
+    pixels = _series(volume) if volume.times > 1 else as_channels(read_image(path))[np.newaxis]
+    return Picture(path.name, pixels, volume.spacing, for_the_page(volume.note))
+
+
+def check_no_links(path: Path) -> None:
+    """Raise RefusalError if a file of the image is a link."""
+    if any((path.parent / name).is_symlink() for name in set_of_files(path)):
+        raise RefusalError(403, f"a part of {path.name} is a link, which the page does not follow")
+
+
+def _series(volume: Volume) -> NDArray[Any]:
+    """All time points `(T, C, *S)`; of equal channels one."""
+    box = tuple(slice(0, length) for length in volume.shape)
+    pixels = np.stack([volume.read(box, time=time) for time in range(volume.times)])
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ValueError(f"{volume.path} has NaN or infinite pixels: export it again")
+    is_grey = all(np.array_equal(pixels[:, 0], other) for other in pixels.swapaxes(0, 1)[1:])
+    return pixels[:, :1] if is_grey else pixels
