@@ -7,7 +7,6 @@ import zipfile
 import numpy as np
 import tifffile
 
-from seamwise.io import write_labels
 from support.web_page import drawn, error_of
 
 
@@ -55,9 +54,9 @@ def test_the_report_shows_the_image_by_its_name(client, upload, wait):
 
 
 def test_corrections_are_in_all_files(client, cells):
-    revision = json.loads(
-        client.get(f"api/pictures/{cells}/labels").headers["x-seamwise-state"]
-    )["revision"]
+    revision = json.loads(client.get(f"api/pictures/{cells}/labels").headers["x-seamwise-state"])[
+        "revision"
+    ]
     fields = {"action": "delete", "cells": [1], "revision": revision}
     client.post(f"api/pictures/{cells}/edit", json=fields)
     features = json.loads(client.get(f"api/pictures/{cells}/cells.geojson").content)["features"]

@@ -54,6 +54,7 @@ def make_application(page: Page, *, on_start: Callable[[], None] = lambda: None)
         ("GET", job, server.job),
         ("DELETE", job, server.cancel),
         *server.save.handlers(),
+        *server.tiled.handlers(),
         *server.fuse.handlers(),
         *server.compare.handlers(),
         *server.train.handlers(),

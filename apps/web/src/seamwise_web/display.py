@@ -1,4 +1,5 @@
-"""What the page shows of the pixels of an image: `Display`, `plain_channel`."""
+"""What the page shows of the pixels of an image: `Display`, `plain_channel`,
+`in_16_bits`."""
 
 from typing import Any
 
@@ -50,7 +51,7 @@ class Display:
         return float(pixels.min()), float(pixels.max())
 
     def _plain(self, channel: int, pixels: NDArray[Any]) -> NDArray[Any]:
-        return pixels if _is_plain(pixels) else _in_16_bits(pixels, *self._range(channel))
+        return pixels if is_plain(pixels) else in_16_bits(pixels, *self._range(channel))
 
 
 def plain_channel(channel: NDArray[Any]) -> NDArray[Any]:
@@ -58,15 +59,18 @@ def plain_channel(channel: NDArray[Any]) -> NDArray[Any]:
 
     Wider types are mapped from their smallest to their largest value to 0..65535.
     """
-    if _is_plain(channel):
+    if is_plain(channel):
         return channel
-    return _in_16_bits(channel, float(channel.min()), float(channel.max()))
+    return in_16_bits(channel, float(channel.min()), float(channel.max()))
 
 
-def _is_plain(pixels: NDArray[Any]) -> bool:
+def is_plain(pixels: NDArray[Any]) -> bool:
+    """Whether pixels have 8 or 16 bits, without a sign."""
     return pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2
 
 
-def _in_16_bits(pixels: NDArray[Any], low: float, high: float) -> NDArray[np.uint16]:
+def in_16_bits(pixels: NDArray[Any], low: float, high: float) -> NDArray[np.uint16]:
+    """Return pixels from 0 where they are low to 65535 where they are high."""
     step = (high - low) / 65535 or 1.0
-    return np.round((pixels.astype(np.float64) - low) / step).astype(np.uint16)
+    shown = np.round((pixels.astype(np.float64) - low) / step)
+    return shown.clip(0, 65535).astype(np.uint16)

@@ -12,6 +12,7 @@ from seamwise.exchange import export_labels
 from seamwise.io import Outcome, write_columns, write_json, write_labels, write_map
 from seamwise.measure import Table, pair_images
 from seamwise.report import segmentation_report
+from seamwise_web.folder import SUFFIXES
 
 
 def outlines_file(
@@ -67,7 +68,8 @@ def report_file(
     """
     with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
         folder = Path(scratch)
-        image, mask, page = folder / "image" / name, folder / "cells.tif", folder / "report.html"
+        image = folder / "image" / (name if name.lower().endswith(SUFFIXES) else f"{name}.tif")
+        mask, page = folder / "cells.tif", folder / "report.html"
         image.parent.mkdir()
         write_map(folder / "image.tif", channel.astype(np.float32), spacing=spacing)
         (folder / "image.tif").rename(image)  # the page calls the image by its name

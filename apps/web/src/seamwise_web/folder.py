@@ -7,6 +7,7 @@ from pathlib import Path
 from seamwise_web.answers import RefusalError
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+ZARR = ".zarr"  # of a folder that is one image
 _MOST = 2000  # entries of a list
 _LONGEST_NAME, _LONGEST_PLACE = 255, 2000  # bytes, signs
 _NO_NAME = ("\\", ":", "\0") if os.name == "nt" else ("\0",)  # signs that no name has
@@ -60,7 +61,7 @@ class Folder:
             ) from error
         shown = [entry for entry in names if _is_text(entry.name)]
         folders = sorted(entry.name for entry in shown if _is_plain_folder(entry))
-        images = sorted(entry.name for entry in shown if _is_image(entry))
+        images = sorted(entry.name for entry in shown if _is_image(entry) or _is_zarr(entry))
         notes = []
         if len(folders) + len(images) > _MOST:
             notes.append(f"the first {_MOST} of {len(folders) + len(images)} entries")
@@ -80,9 +81,11 @@ class Folder:
             The place is outside of the root, is hidden, or is not an image.
         """
         path = self._inside(place)
-        if not place.lower().endswith(SUFFIXES) or any(name[0] == "." for name in place.split("/")):
+        if not place.lower().endswith((*SUFFIXES, ZARR)) or any(
+            name[0] == "." for name in place.split("/")
+        ):
             raise RefusalError(404, f"{place} is not an image that the page lists: choose another")
-        if not path.is_file():
+        if not (path.is_dir() if place.lower().endswith(ZARR) else path.is_file()):
             raise RefusalError(404, f"{place} is not a file of this folder: choose another")
         return path
 
@@ -123,7 +126,11 @@ def _is_text(name: str) -> bool:
 
 
 def _is_plain_folder(entry: "os.DirEntry[str]") -> bool:
-    return entry.is_dir(follow_symlinks=False) and not entry.name.lower().endswith(".zarr")
+    return entry.is_dir(follow_symlinks=False) and not _is_zarr(entry)
+
+
+def _is_zarr(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_dir(follow_symlinks=False) and entry.name.lower().endswith(ZARR)
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:

@@ -1,5 +1,7 @@
-"""How an image of a file becomes one of the page: `read_picture`."""
+"""How an image of a file becomes one of the page: `read_picture`, `open_image`."""
 
+import os
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,21 @@ from numpy.typing import NDArray
 from seamwise.io import Volume, count_samples, open_volume, read_image, set_of_files
 from seamwise.segmentation import as_channels
 from seamwise_web.answers import RefusalError, for_the_page
+from seamwise_web.folder import ZARR
 from seamwise_web.pictures import Limits, Picture
+from seamwise_web.tiled import TiledImage, open_tiled
+
+
+def open_image(path: Path, limits: Limits) -> Picture | TiledImage:
+    """Read an image, or open a large OME-Zarr image to look at it by tiles; see `read_picture`."""
+    if path.name.lower().endswith(ZARR):
+        check_no_links(path)
+        tiled = open_tiled(path, limits)
+        pixels = prod(map(tiled.length, "ZYX"))
+        samples = pixels * tiled.length("T") * tiled.length("C")
+        if pixels > limits.pixels or samples > limits.samples:
+            return tiled
+    return read_picture(path, limits)
 
 
 def read_picture(path: Path, limits: Limits) -> Picture:
@@ -40,8 +56,14 @@ def read_picture(path: Path, limits: Limits) -> Picture:
 
 def check_no_links(path: Path) -> None:
     """Raise RefusalError if a file of the image is a link."""
-    if any((path.parent / name).is_symlink() for name in set_of_files(path)):
+    parts = _files_below(path) if path.is_dir() else (path.parent / n for n in set_of_files(path))
+    if any(part.is_symlink() for part in parts):
         raise RefusalError(403, f"a part of {path.name} is a link, which the page does not follow")
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        yield from (Path(place) / name for name in (*folders, *files))
 
 
 def _series(volume: Volume) -> NDArray[Any]:

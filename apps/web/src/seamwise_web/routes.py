@@ -22,9 +22,11 @@ from seamwise_web.jobs import Job, Jobs
 from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pen import points_of
 from seamwise_web.pictures import Limits, Picture, Pictures, Place
-from seamwise_web.reading import read_picture
+from seamwise_web.reading import open_image
 from seamwise_web.save_door import SaveDoor
 from seamwise_web.segmenting import Search, find_cells
+from seamwise_web.tiled import TiledImage
+from seamwise_web.tiled_door import TiledDoor
 from seamwise_web.train_door import TrainDoor
 
 _LARGEST_NUMBER = 2**32 - 1  # of a cell
@@ -66,6 +68,7 @@ class Server:
         self.fuse = FuseDoor(self._arrivals, self.jobs, page.limits)
         self.compare = CompareDoor(self._arrivals, page.limits)
         self.save = SaveDoor(self._pictures)
+        self.tiled = TiledDoor(self._pictures, page.limits)
         self.train = TrainDoor(self._pictures, self.jobs, self._shelf, page.limits)
 
     def close_all(self) -> None:
@@ -113,11 +116,15 @@ class Server:
 
     async def picture(self, request: Request) -> Response:
         """Describe an open image."""
-        return JSONResponse(self._picture(request).description())
+        key = request.path_params["picture"]
+        images = self.tiled.images if key in self.tiled.images else self._pictures
+        return JSONResponse(images.find(key).description())
 
     async def close(self, request: Request) -> Response:
         """Forget an image."""
-        self._pictures.close(request.path_params["picture"])
+        key = request.path_params["picture"]
+        self._pictures.close(key)
+        self.tiled.images.close(key)
         return JSONResponse({})
 
     async def channel(self, request: Request) -> Response:
@@ -197,12 +204,15 @@ class Server:
 
         return await run_in_threadpool(rows)
 
-    def _read(self, path: Path) -> Picture:
-        return read_picture(path, self._limits)
+    def _read(self, path: Path) -> Picture | TiledImage:
+        return open_image(path, self._limits)
 
-    def _opened(self, picture: Picture) -> Response:
-        self._pictures.add(picture)
-        return JSONResponse(picture.description())
+    def _opened(self, image: Picture | TiledImage) -> Response:
+        if isinstance(image, TiledImage):
+            self.tiled.images.add(image)
+        else:
+            self._pictures.add(image)
+        return JSONResponse(image.description())
 
     async def _labels(
         self, request: Request, change: Callable[[Cells], None], revision: int | None = None

@@ -61,6 +61,10 @@ export const channel = (key, number, place) =>
   pixels(`pictures/${key}/channels/${number}?${at(place)}`);
 export const segment = (key, place, fields) =>
   json(`pictures/${key}/segment?${at(place)}`, withJson(fields));
+export const tile = (key, { channel, place }, numbers) =>
+  pixels(`tiled/${key}/tiles/${channel}/${numbers.join("/")}?${at(place)}`);
+export const takePart = (key, place, box) =>
+  json(`tiled/${key}/parts?${at(place)}`, withJson(box));
 export const job = (key) => json(`jobs/${key}`);
 export const cancel = (key) => json(`jobs/${key}`, { method: "DELETE" });
 export const labels = (key, place) => pixels(`pictures/${key}/labels?${at(place)}`);

@@ -9,6 +9,7 @@ import { Opening } from "./opening.js";
 import { Position } from "./position.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
+import { Tiles } from "./tiles.js";
 import { Training } from "./training.js";
 import { View } from "./view.js";
 
@@ -17,6 +18,7 @@ const REST = 250; // milliseconds without a change until the table is measured
 
 const state = {
   picture: null,
+  whole: null, // the large image that the picture is a part of
   cells: null, // of the plane or stack that is shown
   unsaved: 0, // corrections, in all planes
   contrast: "", // of which channel
@@ -46,11 +48,35 @@ async function open(send) {
   const picture = await attempt(send);
   idle();
   if (!picture) return;
-  const before = state.picture;
-  if (before) api.close(before.picture).catch(() => {});
+  for (const one of [state.picture, state.whole]) if (one) api.close(one.picture).catch(() => {});
+  state.whole = null;
   desk.remember(picture.picture);
   await show(picture);
-  if (picture.found.length === 0) await find();
+  if (!picture.tiled && picture.found.length === 0) await find();
+}
+
+// Take what is in sight of a large image as an image of its own.
+async function takePart() {
+  const { key, place } = shown();
+  const { left, top, right, bottom } = view.sight;
+  const box = { left: Math.floor(left), top: Math.floor(top) };
+  box.width = Math.ceil(right) - box.left;
+  box.height = Math.ceil(bottom) - box.top;
+  const part = await attempt(() => api.takePart(key, place, box));
+  if (!part) return;
+  state.whole = state.picture;
+  desk.remember(part.picture);
+  await show(part);
+  await find();
+}
+
+async function backToWhole() {
+  if (!state.whole || !mayLoseCorrections()) return;
+  const { whole, picture } = state;
+  api.close(picture.picture).catch(() => {});
+  state.whole = null;
+  desk.remember(whole.picture);
+  await show(whole);
 }
 
 function openFiles(files) {
@@ -84,9 +110,23 @@ async function show(picture) {
   element("channel").value = picture.first_channel;
   element("channel-row").hidden = picture.channels < 2;
   offerModels();
-  view.open(picture.width, picture.height);
+  if (picture.tiled) view.openTiles(picture.width, picture.height, tilesOf(picture));
+  else view.open(picture.width, picture.height);
   showParts();
   await arrive();
+}
+
+function tilesOf(picture) {
+  const onFacts = (facts) => setContrast(`${picture.picture} ${element("channel").value}`, facts);
+  const onFault = (error) => isOpen(picture.picture) && complain(error.message);
+  return new Tiles(picture, { onFacts, onFault, onTile: () => view.draw() });
+}
+
+// The contrast of a channel to begin with; what the user chose stays for its other planes.
+function setContrast(channel, facts) {
+  if (state.contrast === channel) contrast.tell();
+  else contrast.show(facts);
+  state.contrast = channel;
 }
 
 function sizeOf({ width, height, slices, times }) {
@@ -129,15 +169,16 @@ function showWelcome(isShown) {
 async function showChannel() {
   const { key, place } = shown();
   const number = element("channel").value;
+  if (view.tiles) {
+    view.tiles.show(number, place);
+    return;
+  }
   const isWanted = () => isShown({ key, place }) && element("channel").value === number;
   const answer = await attempt(() => api.channel(key, number, place), isWanted);
   if (!answer || !isWanted()) return;
   const { pixels, facts } = answer;
   view.setChannel(pixels, facts.bits);
-  const channel = `${key} ${number}`;
-  if (state.contrast === channel) contrast.tell(); // what the user chose, for the next plane too
-  else contrast.show(facts);
-  state.contrast = channel;
+  setContrast(`${key} ${number}`, facts);
 }
 
 // After a reload, the server still has what was open.
@@ -160,6 +201,10 @@ async function restore() {
 // --- finding cells
 
 async function find(isAll = false) {
+  if (state.picture?.tiled) {
+    await takePart();
+    return;
+  }
   const isForMany = isAll || modelOf()?.ndim === 3;
   if (!state.picture || !mayLoseCorrections(isForMany ? state.unsaved : state.cells?.unsaved)) return;
   complain("");
@@ -416,7 +461,10 @@ function showFindAll() {
   const { slices = 0, times = 1 } = state.picture ?? {};
   const isForStacks = modelOf()?.ndim === 3;
   const count = isForStacks ? times : times * Math.max(slices, 1);
-  element("find-all").hidden = count < 2;
+  const isTiled = Boolean(state.picture?.tiled);
+  element("find").textContent = isTiled ? "Find cells in what you see" : "Find cells";
+  element("whole").hidden = state.whole === null;
+  element("find-all").hidden = count < 2 || isTiled;
   const words = isForStacks || slices === 0 ? "time points" : "planes";
   element("find-all").textContent = `Find cells in all ${count} ${words}`;
 }
@@ -461,6 +509,7 @@ function listen() {
   element("help").addEventListener("click", () => act("help"));
   element("cancel").addEventListener("click", cancel);
   element("find").addEventListener("click", () => find());
+  element("whole").addEventListener("click", backToWhole);
   element("find-all").addEventListener("click", () => find(true));
   element("diameter").addEventListener("keydown", ({ key }) => key === "Enter" && find());
   element("model").addEventListener("change", describeModel);

@@ -24,12 +24,32 @@ export class View extends Stage {
     this.height = height;
     this.grey.width = width;
     this.grey.height = height;
+    this.image = this.grey.getContext("2d").createImageData(width, height);
+    this.begin(null);
+  }
+
+  // Show an image that comes in tiles; see `Tiles`.
+  openTiles(width, height, tiles) {
+    this.width = width;
+    this.height = height;
+    this.begin(tiles);
+  }
+
+  begin(tiles) {
+    this.tiles = tiles;
     this.labels = null;
     this.largest = 0;
     this.pixels = null;
-    this.image = this.grey.getContext("2d").createImageData(width, height);
     this.resize();
     this.fit();
+  }
+
+  // The part of the image on the screen.
+  get sight() {
+    const { width, height } = this.base;
+    const right = Math.min(this.width, this.left + width / this.scale);
+    const bottom = Math.min(this.height, this.top + height / this.scale);
+    return { left: Math.max(0, this.left), top: Math.max(0, this.top), right, bottom };
   }
 
   setChannel(pixels, bits) {
@@ -38,6 +58,7 @@ export class View extends Stage {
   }
 
   setContrast(low, high) {
+    this.tiles?.setContrast(low, high);
     if (!this.pixels) return;
     const target = new Uint32Array(this.image.data.buffer);
     paintGrey(target, this.pixels, greys(this.bits, low, high));
@@ -128,7 +149,9 @@ export class View extends Stage {
     context.imageSmoothingEnabled = this.scale < 1;
     context.imageSmoothingQuality = "high";
     context.setTransform(this.scale, 0, 0, this.scale, 0, 0);
-    context.drawImage(this.grey, -this.left, -this.top);
+    context.translate(-this.left, -this.top);
+    if (this.tiles) this.tiles.paint(context, this.sight, this.scale);
+    else context.drawImage(this.grey, 0, 0);
     context.setTransform(1, 0, 0, 1, 0, 0);
     if (this.labels && this.hasOutlines) this.drawOutlines(over);
     if (this.line.length > 0) this.drawLine();
