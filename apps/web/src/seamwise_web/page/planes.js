@@ -1,0 +1,76 @@
+// The plane on the page: its slice, time point and channel, and the contrast of that channel.
+
+import * as api from "./api.js";
+import { Contrast } from "./contrast.js";
+import { attempt, complain, element } from "./desk.js";
+import { Position } from "./position.js";
+import { Tiles } from "./tiles.js";
+
+export class Planes {
+  /* `onMove()` is called when another slice or time point is chosen. */
+  constructor(view, onMove) {
+    this.view = view;
+    this.picture = null;
+    this.contrast = new Contrast(element("low"), element("high"), (...ends) => view.setContrast(...ends));
+    this.contrastOf = ""; // which channel
+    this.position = new Position(onMove);
+    element("channel").addEventListener("change", () => this.draw());
+  }
+
+  open(picture) {
+    this.picture = picture;
+    this.position.open(picture);
+    const { channels, width, height } = picture;
+    const names = channels === 3 ? ["1 (red)", "2 (green)", "3 (blue)"] : null;
+    element("channel").replaceChildren(
+      ...Array.from({ length: channels }, (_, n) => new Option(names ? names[n] : String(n + 1), n)),
+    );
+    element("channel").value = picture.first_channel;
+    element("channel-row").hidden = channels < 2;
+    if (picture.tiled) this.view.openTiles(width, height, this.tiles());
+    else this.view.open(width, height);
+  }
+
+  get channel() {
+    return Number(element("channel").value);
+  }
+
+  // The plane on the page, and whether it still is.
+  get shown() {
+    return { key: this.picture.picture, place: this.position.place };
+  }
+
+  isShown({ key, place }) {
+    return this.picture?.picture === key && this.position.is(place);
+  }
+
+  async draw() {
+    const { shown, channel } = this;
+    if (this.view.tiles) {
+      this.view.tiles.show(channel, shown.place);
+      return;
+    }
+    const isWanted = () => this.isShown(shown) && this.channel === channel;
+    const answer = await attempt(() => api.channel(shown.key, channel, shown.place), isWanted);
+    if (!answer || !isWanted()) return;
+    this.view.setChannel(answer.pixels, answer.facts.bits);
+    this.setContrast(answer.facts);
+  }
+
+  // The contrast of a channel to begin with; what the user chose stays for its other planes.
+  setContrast(facts) {
+    const channel = `${this.picture.picture} ${this.channel}`;
+    if (this.contrastOf === channel) this.contrast.tell();
+    else this.contrast.show(facts);
+    this.contrastOf = channel;
+  }
+
+  tiles() {
+    const { picture } = this;
+    return new Tiles(picture, {
+      onFacts: (facts) => this.setContrast(facts),
+      onFault: (error) => this.picture === picture && complain(error.message),
+      onTile: () => this.view.draw(),
+    });
+  }
+}
