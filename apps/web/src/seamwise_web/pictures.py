@@ -165,7 +165,7 @@ class Picture:
 
     def part(self, place: Place) -> NDArray[Any]:
         """Return the channels of a place, `(C, Y, X)` or `(C, Z, Y, X)`."""
-        part = self.pixels[place.time]
+        part: NDArray[Any] = self.pixels[place.time]
         return part if place.z < 0 else part[:, place.z]
 
     def spacing_of(self, place: Place) -> tuple[float, ...] | None:

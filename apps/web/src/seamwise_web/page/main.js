@@ -1,15 +1,14 @@
 // The page: what is open, what is chosen, and what happens on a click or a key.
 
 import * as api from "./api.js";
-import { Contrast } from "./contrast.js";
 import * as desk from "./desk.js";
 import { attempt, busy, complain, element, idle } from "./desk.js";
 import { listenForKeys } from "./keys.js";
+import { Models } from "./models.js";
 import { Opening } from "./opening.js";
-import { Position } from "./position.js";
+import { Planes } from "./planes.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
-import { Tiles } from "./tiles.js";
 import { Training } from "./training.js";
 import { View } from "./view.js";
 
@@ -21,7 +20,6 @@ const state = {
   whole: null, // the large image that the picture is a part of
   cells: null, // of the plane or stack that is shown
   unsaved: 0, // corrections, in all planes
-  contrast: "", // of which channel
   job: null,
   turn: null,
   chosen: new Set(),
@@ -29,14 +27,13 @@ const state = {
 };
 const view = new View(element("stage"), element("base"), element("overlay"), choose, drawn);
 const table = new CellTable(element("table"), element("heads"), element("rows"), chooseRow);
-const contrast = new Contrast(element("low"), element("high"), (...ends) => view.setContrast(...ends));
 const arriveSoon = latest(arrive);
-const position = new Position(arriveSoon);
+const planes = new Planes(view, arriveSoon);
 const decodeSoon = latest(decode);
-const sliders = new Sliders(element("sliders"), (values) => decodeSoon(shown(), values));
+const sliders = new Sliders(element("sliders"), (values) => decodeSoon(planes.shown, values));
 const changeInTurn = inTurn(change);
 let training = null;
-let start = null;
+let models = null;
 let measuring = 0;
 
 // --- opening
@@ -57,7 +54,7 @@ async function open(send) {
 
 // Take what is in sight of a large image as an image of its own.
 async function takePart() {
-  const { key, place } = shown();
+  const { key, place } = planes.shown;
   const { left, top, right, bottom } = view.sight;
   const box = { left: Math.floor(left), top: Math.floor(top) };
   box.width = Math.ceil(right) - box.left;
@@ -87,46 +84,20 @@ function openFiles(files) {
 // Whether an image is the one on the page: what was asked for another one comes too late.
 const isOpen = (key) => state.picture?.picture === key;
 
-// The plane on the page, and whether it still is.
-const shown = () => ({ key: state.picture.picture, place: position.place });
-const isShown = ({ key, place }) => isOpen(key) && position.is(place);
-
 async function show(picture) {
   state.picture = picture;
   state.unsaved = 0;
   state.job = null;
-  position.open(picture);
+  planes.open(picture);
   forgetCells();
   showWelcome(false);
   element("name").textContent = `${picture.name} · ${sizeOf(picture)}`;
   element("name").title = picture.name;
   element("note").textContent = picture.note;
   document.title = `${picture.name} · seamwise`;
-  const numbers = [...Array(picture.channels).keys()];
-  const names = picture.channels === 3 ? ["1 (red)", "2 (green)", "3 (blue)"] : null;
-  element("channel").replaceChildren(
-    ...numbers.map((n) => new Option(names ? names[n] : String(n + 1), n)),
-  );
-  element("channel").value = picture.first_channel;
-  element("channel-row").hidden = picture.channels < 2;
-  offerModels();
-  if (picture.tiled) view.openTiles(picture.width, picture.height, tilesOf(picture));
-  else view.open(picture.width, picture.height);
+  models.fit(picture);
   showParts();
   await arrive();
-}
-
-function tilesOf(picture) {
-  const onFacts = (facts) => setContrast(`${picture.picture} ${element("channel").value}`, facts);
-  const onFault = (error) => isOpen(picture.picture) && complain(error.message);
-  return new Tiles(picture, { onFacts, onFault, onTile: () => view.draw() });
-}
-
-// The contrast of a channel to begin with; what the user chose stays for its other planes.
-function setContrast(channel, facts) {
-  if (state.contrast === channel) contrast.tell();
-  else contrast.show(facts);
-  state.contrast = channel;
 }
 
 function sizeOf({ width, height, slices, times }) {
@@ -138,12 +109,12 @@ function sizeOf({ width, height, slices, times }) {
 
 // Another plane is on the page.
 async function arrive() {
-  const where = shown();
+  const where = planes.shown;
   const isFound = isFoundAt(where.place);
   if (!isFound) forgetCells();
   const ask = () => api.labels(where.key, where.place);
-  const asked = isFound ? attempt(ask, () => isShown(where)) : null;
-  const [labels] = await Promise.all([asked, showChannel()]);
+  const asked = isFound ? attempt(ask, () => planes.isShown(where)) : null;
+  const [labels] = await Promise.all([asked, planes.draw()]);
   if (labels) takeLabels(where, labels);
 }
 
@@ -164,21 +135,6 @@ function forgetCells() {
 function showWelcome(isShown) {
   element("welcome").hidden = !isShown && state.picture !== null;
   element("back").hidden = state.picture === null;
-}
-
-async function showChannel() {
-  const { key, place } = shown();
-  const number = element("channel").value;
-  if (view.tiles) {
-    view.tiles.show(number, place);
-    return;
-  }
-  const isWanted = () => isShown({ key, place }) && element("channel").value === number;
-  const answer = await attempt(() => api.channel(key, number, place), isWanted);
-  if (!answer || !isWanted()) return;
-  const { pixels, facts } = answer;
-  view.setChannel(pixels, facts.bits);
-  setContrast(`${key} ${number}`, facts);
 }
 
 // After a reload, the server still has what was open.
@@ -205,17 +161,17 @@ async function find(isAll = false) {
     await takePart();
     return;
   }
-  const isForMany = isAll || modelOf()?.ndim === 3;
+  const isForMany = isAll || models.isForStacks;
   if (!state.picture || !mayLoseCorrections(isForMany ? state.unsaved : state.cells?.unsaved)) return;
   complain("");
   const diameter = element("diameter").value;
   const fields = {
-    model: element("model").value,
-    channel: Number(element("channel").value),
+    model: models.chosen.name,
+    channel: planes.channel,
     diameter: diameter === "" ? null : Number(diameter),
     all: isAll,
   };
-  const { key, place } = shown();
+  const { key, place } = planes.shown;
   const job = await attempt(() => api.segment(key, place, fields));
   if (job) await follow(job.job);
 }
@@ -247,7 +203,7 @@ async function cancel() {
 function takeLabels(where, { pixels, facts }) {
   const before = state.cells;
   const isSame = String(before?.place) === String(facts.place); // or another slice of the stack
-  if (!isShown(where) || (isSame && facts.revision < before.revision)) return;
+  if (!planes.isShown(where) || (isSame && facts.revision < before.revision)) return;
   const isRenumbered = facts.numbering !== before?.numbering;
   state.cells = facts;
   state.unsaved = facts.unsaved + facts.unsaved_elsewhere;
@@ -262,7 +218,7 @@ function takeLabels(where, { pixels, facts }) {
 
 // Ask for a change of the cells, and show what comes of it; true if it was made.
 async function change(where, ask) {
-  const isWanted = () => isShown(where);
+  const isWanted = () => planes.isShown(where);
   if (!isWanted() || !state.cells) return false;
   element("table").setAttribute("aria-busy", "true");
   state.turn = where.key;
@@ -277,7 +233,7 @@ async function change(where, ask) {
 }
 
 async function decode(where, values) {
-  if (!isShown(where) || !state.cells) return;
+  if (!planes.isShown(where) || !state.cells) return;
   const start = performance.now();
   const { min_size, ...thresholds } = values;
   const fields = { thresholds, min_size: Math.round(min_size) };
@@ -289,7 +245,7 @@ async function decode(where, values) {
 
 async function edit(action, cells = [], points = []) {
   if (!state.cells) return;
-  const where = shown();
+  const where = planes.shown;
   const { numbering } = state.cells;
   const isDone = await changeInTurn(where, () => {
     if (cells.length > 0 && state.cells.numbering !== numbering) {
@@ -325,7 +281,7 @@ const measure = latest(async () => {
   const { cells } = state;
   if (!cells) return;
   const isWanted = () => state.cells?.revision === cells.revision; // else it is measured again
-  const { key, place } = shown();
+  const { key, place } = planes.shown;
   const rows = await attempt(() => api.table(key, place), isWanted);
   if (!isWanted()) return;
   if (!isOpen(state.turn)) element("table").setAttribute("aria-busy", "false");
@@ -361,7 +317,7 @@ function chooseRow(number, isFurther) {
 function jump(number) {
   const place = table.where(number);
   if (!place) return;
-  if (place.z !== null) position.go("z", place.z);
+  if (place.z !== null) planes.position.go("z", place.z);
   view.show(place.x, place.y);
 }
 
@@ -400,10 +356,10 @@ const actions = {
   draw: () => takePen("draw"),
   undo: () => state.cells?.can_undo && edit("undo"),
   redo: () => state.cells?.can_redo && edit("redo"),
-  "slice-back": () => position.step("z", -1),
-  "slice-on": () => position.step("z", 1),
-  "time-back": () => position.step("time", -1),
-  "time-on": () => position.step("time", 1),
+  "slice-back": () => planes.position.step("z", -1),
+  "slice-on": () => planes.position.step("z", 1),
+  "time-back": () => planes.position.step("time", -1),
+  "time-on": () => planes.position.step("time", 1),
   next: () => step(1),
   previous: () => step(-1),
   none: escape,
@@ -428,13 +384,14 @@ function act(action) {
 }
 
 function showParts() {
-  training.look(state.picture && shown(), state.cells !== null, element("model").value);
+  training.look(state.picture && planes.shown, state.cells !== null, models.chosen.name);
   const hasCells = state.cells !== null;
   const hasPicture = state.picture !== null;
   element("tools").hidden = !hasPicture;
   element("contrast").hidden = !hasPicture;
   element("find").disabled = !hasPicture;
-  showFindAll();
+  models.showButtons(state.picture ?? {});
+  element("whole").hidden = state.whole === null;
   for (const id of ["tuning", "results"]) element(id).hidden = !hasCells;
   const isBusy = state.job !== null; // new cells will replace these
   element("tuning").inert = isBusy;
@@ -449,58 +406,11 @@ function showParts() {
     element("caution").hidden = true;
     return;
   }
-  const { key, place } = shown();
+  const { key, place } = planes.shown;
   for (const link of document.querySelectorAll("[data-file]")) {
     link.href = api.cellsFile(key, place, link.dataset.file);
   }
   element("save-all").hidden = state.picture.found.length < 2;
-}
-
-// The button that finds cells in all planes, or in the stacks of all time points.
-function showFindAll() {
-  const { slices = 0, times = 1 } = state.picture ?? {};
-  const isForStacks = modelOf()?.ndim === 3;
-  const count = isForStacks ? times : times * Math.max(slices, 1);
-  const isTiled = Boolean(state.picture?.tiled);
-  element("find").textContent = isTiled ? "Find cells in what you see" : "Find cells";
-  element("whole").hidden = state.whole === null;
-  element("find-all").hidden = count < 2 || isTiled;
-  const words = isForStacks || slices === 0 ? "time points" : "planes";
-  element("find-all").textContent = `Find cells in all ${count} ${words}`;
-}
-
-const modelOf = () => start?.models.find(({ name }) => name === element("model").value);
-
-// Models for stacks fit stacks alone; those are the first choice for them.
-function offerModels() {
-  const hasSlices = state.picture.slices > 0;
-  for (const option of element("model").options) {
-    option.hidden = option.disabled = !hasSlices && start.models.find(({ name }) => name === option.value).ndim === 3;
-  }
-  const ndim = hasSlices ? 3 : 2;
-  if (modelOf().ndim === ndim) return;
-  element("model").value = (start.models.find((one) => one.ndim === ndim) ?? start.models[0]).name;
-  describeModel();
-}
-
-// A model that was trained joins the list, and is chosen.
-function addModel(model) {
-  start?.models.push(model);
-  element("model").add(new Option(model.name, model.name), 0);
-  element("model").value = model.name;
-  describeModel();
-}
-
-function describeModel() {
-  const model = modelOf();
-  const parts = [];
-  if (model.purpose) parts.push(`It ${model.purpose}.`);
-  if (model.diameters) {
-    const [low, high] = model.diameters.map((size) => size.toFixed(0));
-    parts.push(`It knows cells ${low} to ${high} pixels across.`);
-  }
-  element("purpose").textContent = parts.join(" ");
-  showParts();
 }
 
 function listen() {
@@ -512,11 +422,9 @@ function listen() {
   element("whole").addEventListener("click", backToWhole);
   element("find-all").addEventListener("click", () => find(true));
   element("diameter").addEventListener("keydown", ({ key }) => key === "Enter" && find());
-  element("model").addEventListener("change", describeModel);
-  element("channel").addEventListener("change", showChannel);
   element("defaults").addEventListener("click", () => {
     sliders.show(state.cells.defaults);
-    decodeSoon(shown(), sliders.values());
+    decodeSoon(planes.shown, sliders.values());
   });
   for (const one of document.querySelectorAll("[data-action]")) {
     one.addEventListener("click", () => act(one.dataset.action));
@@ -535,11 +443,11 @@ function listen() {
 }
 
 async function begin() {
-  start = await attempt(api.start);
+  const start = await attempt(api.start);
   if (!start) return;
-  element("model").replaceChildren(...start.models.map(({ name }) => new Option(name, name)));
-  training = new Training(addModel);
-  describeModel();
+  models = new Models(start.models, showParts);
+  training = new Training((model) => models.add(model));
+  models.describe();
   listen();
   desk.listenForDoors();
   new Opening(desk.openingParts(), start, openFiles, (place) => open(() => api.openFromFolder(place)));
