@@ -91,7 +91,7 @@ async function show(picture) {
   planes.open(picture);
   forgetCells();
   showWelcome(false);
-  element("name").textContent = `${picture.name} · ${sizeOf(picture)}`;
+  element("name").textContent = `${picture.name} · ${planes.size}`;
   element("name").title = picture.name;
   element("note").textContent = picture.note;
   document.title = `${picture.name} · seamwise`;
@@ -100,27 +100,16 @@ async function show(picture) {
   await arrive();
 }
 
-function sizeOf({ width, height, slices, times }) {
-  const parts = [`${width} × ${height}`];
-  if (slices > 0) parts.push(`${slices} slices`);
-  if (times > 1) parts.push(`${times} time points`);
-  return parts.join(", ");
-}
-
 // Another plane is on the page.
 async function arrive() {
   const where = planes.shown;
-  const isFound = isFoundAt(where.place);
+  const isFound = planes.isIn(state.picture.found);
   if (!isFound) forgetCells();
   const ask = () => api.labels(where.key, where.place);
   const asked = isFound ? attempt(ask, () => planes.isShown(where)) : null;
   const [labels] = await Promise.all([asked, planes.draw()]);
   if (labels) takeLabels(where, labels);
 }
-
-// Whether cells were found in a plane, by itself or with its stack, where z is -1.
-const isFoundAt = (place) =>
-  state.picture.found.some(([time, z]) => time === place.time && (z < 0 || z === place.z));
 
 function forgetCells() {
   state.cells = null;

@@ -44,6 +44,21 @@ export class Planes {
     return this.picture?.picture === key && this.position.is(place);
   }
 
+  // Whether it is in a list of planes and stacks; z is -1 for a whole stack.
+  isIn(places) {
+    const { place } = this.position;
+    return places.some(([time, z]) => time === place.time && (z < 0 || z === place.z));
+  }
+
+  // How large the image is, in words.
+  get size() {
+    const { width, height, slices, times } = this.picture;
+    const parts = [`${width} × ${height}`];
+    if (slices > 0) parts.push(`${slices} slices`);
+    if (times > 1) parts.push(`${times} time points`);
+    return parts.join(", ");
+  }
+
   async draw() {
     const { shown, channel } = this;
     if (this.view.tiles) {
