@@ -92,7 +92,7 @@ PUBLIC = {
         "Simulation", "Surface", "draw_boxplots", "estimate_alignment", "find_brightness",
         "find_frames", "find_fused_pairs", "find_pictures", "find_surface", "fixed_pairs", "fuse",
         "fuse_burst", "fuse_files", "fuse_frames", "fuse_pair", "load", "luminance", "make_pair",
-        "make_results_folder", "memory_estimate", "pictures_sha256", "plan", "score_files",
+        "make_results_folder", "memory_estimate", "pictures_sha256", "plan", "readable", "score_files",
         "shipped_weights", "split", "split_inputs", "train", "train_burst", "write_depth",
         "write_scores",
     },

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from seamwise.fusion.methods import CLASSICAL, fuse, fuse_burst, shipped_weights
     from seamwise.fusion.options import FuseOptions, FuseOutputs
     from seamwise.fusion.predict import Model, fuse_frames, fuse_pair, load
+    from seamwise.fusion.readable import readable
     from seamwise.fusion.register import AlignmentError, estimate_alignment
     from seamwise.fusion.result import Fusion
     from seamwise.fusion.settings import (
@@ -90,6 +91,7 @@ __all__ = [
     "memory_estimate",
     "pictures_sha256",
     "plan",
+    "readable",
     "score_files",
     "shipped_weights",
     "split",
@@ -160,6 +162,7 @@ _ROOMS = {
         "fuse_pair",
         "load",
     ),
+    "seamwise.fusion.readable": ("readable",),
     "seamwise.fusion.register": (
         "AlignmentError",
         "estimate_alignment",

@@ -60,7 +60,7 @@ def test_a_dropped_image_is_open(client, upload):
     shown = upload(drawn(), resolution=(2e4, 2e4), resolutionunit="CENTIMETER")
     assert (shown["width"], shown["height"], shown["channels"]) == (128, 96, 1)
     assert shown["spacing"] == [0.5, 0.5]
-    assert not shown["has_cells"]
+    assert shown["found"] == []
     assert client.get(f"api/pictures/{shown['picture']}").json() == shown
 
 
@@ -105,6 +105,18 @@ def test_the_first_channel_with_contrast_is_shown_first(client):
 )
 def test_what_is_not_an_image_is_answered_in_words(client, content, name, words):
     assert words in error_of(drop(client, content, name), 400)
+    assert client.get("api/start").status_code == 200
+
+
+def test_a_long_name_and_a_huge_number_make_no_long_message(client, upload):
+    for name in ("n" * 5000 + "/x.tif", "n" * 140 + ".txt"):
+        assert len(error_of(drop(client, b"x", name), 400)) <= 401
+    key = upload(drawn())["picture"]
+    for value in (-(10**4000), 10**4000, "9" * 4000):
+        for fields in ({"model": "nuclei-2d", "channel": value}, {"model": str(value)}):
+            answer = client.post(f"api/pictures/{key}/segment", json=fields)
+            assert answer.status_code in (400, 404)
+            assert len(answer.json()["error"]) <= 401
     assert client.get("api/start").status_code == 200
 
 

@@ -38,6 +38,20 @@ def test_jobs_run_one_after_the_other(jobs):
     assert (first.state, second.state) == ("done", "done")
 
 
+def test_a_training_holds_up_other_trainings_only(jobs):
+    gate = Event()
+    training = jobs.add(lambda job: (gate.wait(9), job.finish(lambda: None)), is_training=True)
+    next_one = jobs.add(lambda job: job.finish(lambda: None), is_training=True)
+    search = jobs.add(lambda job: job.finish(lambda: None))
+    jobs._thread.shutdown(wait=True)
+    assert (search.state, next_one.state) == ("done", "waiting")
+    assert jobs.description(search)["ahead"] == 0
+    assert jobs.description(next_one)["ahead"] == 1
+    gate.set()
+    jobs._trainings.shutdown(wait=True)
+    assert (training.state, next_one.state) == ("done", "done")
+
+
 def test_a_cancelled_job_keeps_nothing(jobs):
     has_begun, gate, results = Event(), Event(), []
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 _LONGEST_BODY = 2**20  # bytes; requests other than uploads are short
-_LONGEST_WORDS = 400
+_LONGEST_WORDS = 400  # letters of a message
 
 STATE = "X-Seamwise-State"
 """The header that describes the array in the body."""
@@ -132,6 +132,16 @@ def download(content: bytes, name: str, kind: str) -> Response:
 
 
 def _failure(status: int, words: str) -> JSONResponse:
-    """An error; what a request holds may be long, and stands in it in part."""
-    short = words if len(words) <= _LONGEST_WORDS else f"{words[:_LONGEST_WORDS]}…"
-    return JSONResponse({"error": short}, status)
+    return JSONResponse({"error": shortened(words)}, status)
+
+
+def shortened(words: str) -> str:
+    """Return a message without the middle of what is too long to be read: a name, or a number.
+
+    Examples
+    --------
+    >>> len(shortened("x" * 10_000))
+    401
+    """
+    half = _LONGEST_WORDS // 2
+    return words if len(words) <= _LONGEST_WORDS else f"{words[:half]}…{words[-half:]}"

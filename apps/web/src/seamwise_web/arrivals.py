@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from seamwise_web.answers import RefusalError, explain
 from seamwise_web.folder import Folder
-from seamwise_web.uploads import receive
+from seamwise_web.uploads import checked_name, receive
 
 Opened = TypeVar("Opened")
 
@@ -48,15 +48,18 @@ class Arrivals:
     async def dropped(self, request: Request, read: Callable[[Path], Opened]) -> Opened:
         """Return what is read from an image that was dropped; its file is removed then."""
         with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
-            path = await receive(request, Path(scratch), self.largest)
+            path = Path(scratch) / checked_name(request.query_params.get("name", ""))
+            await receive(request, path, self.largest)
             return await self.read(path, read, Path(scratch))
 
-    async def of_folder(self, place: object, read: Callable[[Path], Opened]) -> Opened:
-        """Return what is read from an image of the folder."""
+    async def of_folder(
+        self, place: object, read: Callable[[Path], Opened], *, photos: bool = False
+    ) -> Opened:
+        """Return what is read from an image of the folder; `photos` as in `Folder.list`."""
         folder = self.folder
         if not isinstance(place, str):
             raise RefusalError(400, "place must be the path of an image")
-        path = await run_in_threadpool(folder.image, place)
+        path = await run_in_threadpool(folder.image, place, photos=photos)
         return await self.read(path, read, folder.root)
 
     async def read(self, path: Path, read: Callable[[Path], Opened], root: Path) -> Opened:

@@ -3,7 +3,7 @@
 import secrets
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from seamwise.io import photo_info
 from seamwise_web.answers import RefusalError
+from seamwise_web.frame_stack import as_frames
 from seamwise_web.fused import FusedPicture
 from seamwise_web.jobs import Job
 from seamwise_web.pictures import Limits
@@ -47,7 +48,7 @@ class OpenBurst:
         self.fused: FusedPicture | None = None
         self.job: Job | None = None
         self.lock = Lock()
-        self._coming: set[str] = set()
+        self._coming: dict[str, int] = {}  # bytes that came of each frame
 
     @property
     def is_busy(self) -> bool:
@@ -63,7 +64,8 @@ class OpenBurst:
     def room(self) -> int:
         """Bytes that may still be dropped."""
         own = (path for path in self.frames if path.parent == self.folder)
-        return self._limits.burst_bytes - sum(path.stat().st_size for path in own)
+        taken = sum(path.stat().st_size for path in own) + sum(self._coming.values())
+        return self._limits.burst_bytes - taken
 
     @contextmanager
     def arriving(self, name: str) -> Iterator[None]:
@@ -81,18 +83,30 @@ class OpenBurst:
                 raise RefusalError(413, f"the page takes {most} frames: `seamwise fuse` takes more")
             if name in self._coming or name in (path.name for path in self.frames):
                 raise RefusalError(409, f"{name} is already a frame of this burst")
-            self._coming.add(name)
+            self._coming[name] = 0
         try:
             yield
         finally:
-            self._coming.discard(name)
+            del self._coming[name]
+
+    def grow(self, name: str, size: int) -> None:
+        """Count the bytes of a frame that comes.
+
+        Raises
+        ------
+        RefusalError
+            Together with the others that is too much.
+        """
+        self._coming[name] = size
+        if self.room < 0:
+            raise RefusalError(413, "the burst is too large for the page: use `seamwise fuse`")
 
     def _check_idle(self) -> None:
         if self.is_busy:
             raise RefusalError(409, "the frames are being fused: wait, or cancel")
 
     def add(self, path: Path) -> None:
-        """Add a frame, of which the header is read.
+        """Add a frame, or the planes of a stack, of which the headers are read.
 
         Raises
         ------
@@ -101,6 +115,17 @@ class OpenBurst:
         RefusalError
             It is too large, or the frames are being fused by now.
         """
+        most = self._limits.frames - len(self.frames)
+        frames = as_frames(path, self.folder, most=most, room=self.room)
+        try:
+            for frame in frames:
+                self._add(frame)
+        except BaseException:
+            for frame in set(frames) - {path, *self.frames}:
+                frame.unlink(missing_ok=True)
+            raise
+
+    def _add(self, path: Path) -> None:
         height, width = photo_info(path).shape[:2]
         if prod((height, width)) > self._limits.frame_pixels:
             most = self._limits.frame_pixels // 1_000_000
@@ -123,6 +148,15 @@ class OpenBurst:
             self.fused = None
         if path.parent == self.folder:
             path.unlink(missing_ok=True)
+
+    def keep(self, numbers: Sequence[int]) -> None:
+        """Keep some frames; the others are removed, those that were dropped are deleted."""
+        with self.lock:
+            for number in sorted(set(range(len(self.frames))) - set(numbers), reverse=True):
+                path = self.frames.pop(number)
+                del self._sizes[number]
+                if path.parent == self.folder:
+                    path.unlink(missing_ok=True)
 
     def check_number(self, number: int) -> None:
         """Raise RefusalError if no frame has this number."""

@@ -7,6 +7,11 @@ from pathlib import Path
 from seamwise_web.answers import RefusalError
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+PHOTOS = (
+    *(".heic", ".heif", ".hif", ".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".kdc", ".mos"),
+    *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".sr2", ".srw"),
+)
+"""HEIC and the raw data of cameras, which need an extra."""
 ZARR = ".zarr"  # of a folder that is one image
 _MOST = 2000  # entries of a list
 _LONGEST_NAME, _LONGEST_PLACE = 255, 2000  # bytes, signs
@@ -39,8 +44,10 @@ class Folder:
 
     root: Path
 
-    def list(self, place: str = "") -> dict[str, object]:
+    def list(self, place: str = "", *, photos: bool = False) -> dict[str, object]:
         """Return the folders and images in a folder below the root, sorted; links are skipped.
+
+        With `photos` HEIC and camera RAW are images too.
 
         Raises
         ------
@@ -61,7 +68,8 @@ class Folder:
             ) from error
         shown = [entry for entry in names if _is_text(entry.name)]
         folders = sorted(entry.name for entry in shown if _is_plain_folder(entry))
-        images = sorted(entry.name for entry in shown if _is_image(entry) or _is_zarr(entry))
+        suffixes = _suffixes(photos)
+        images = sorted(entry.name for entry in shown if _is_image(entry, suffixes))
         notes = []
         if len(folders) + len(images) > _MOST:
             notes.append(f"the first {_MOST} of {len(folders) + len(images)} entries")
@@ -72,8 +80,8 @@ class Folder:
         images = images[: _MOST - len(folders)]
         return {"place": place.strip("/"), "folders": folders, "images": images, "note": note}
 
-    def image(self, place: str) -> Path:
-        """Return the path of an image below the root.
+    def image(self, place: str, *, photos: bool = False) -> Path:
+        """Return the path of an image below the root; `photos` as in `list`.
 
         Raises
         ------
@@ -81,9 +89,8 @@ class Folder:
             The place is outside of the root, is hidden, or is not an image.
         """
         path = self._inside(place)
-        if not place.lower().endswith((*SUFFIXES, ZARR)) or any(
-            name[0] == "." for name in place.split("/")
-        ):
+        is_hidden = any(name[0] == "." for name in place.split("/"))
+        if is_hidden or not place.lower().endswith((*_suffixes(photos), ZARR)):
             raise RefusalError(404, f"{place} is not an image that the page lists: choose another")
         if not (path.is_dir() if place.lower().endswith(ZARR) else path.is_file()):
             raise RefusalError(404, f"{place} is not a file of this folder: choose another")
@@ -133,5 +140,10 @@ def _is_zarr(entry: "os.DirEntry[str]") -> bool:
     return entry.is_dir(follow_symlinks=False) and entry.name.lower().endswith(ZARR)
 
 
-def _is_image(entry: "os.DirEntry[str]") -> bool:
-    return entry.is_file(follow_symlinks=False) and entry.name.lower().endswith(SUFFIXES)
+def _is_image(entry: "os.DirEntry[str]", suffixes: tuple[str, ...]) -> bool:
+    is_file = entry.is_file(follow_symlinks=False)
+    return (is_file and entry.name.lower().endswith(suffixes)) or _is_zarr(entry)
+
+
+def _suffixes(photos: bool) -> tuple[str, ...]:
+    return (*SUFFIXES, *PHOTOS) if photos else SUFFIXES

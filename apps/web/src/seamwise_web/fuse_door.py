@@ -13,6 +13,7 @@ from seamwise_web.answers import Handler, RefusalError, download, read_json, who
 from seamwise_web.arrivals import Arrivals
 from seamwise_web.bursts import Bursts, OpenBurst
 from seamwise_web.downloads import content_of
+from seamwise_web.folder import PHOTOS, SUFFIXES
 from seamwise_web.fused import FusedPicture
 from seamwise_web.fusing import fuse_open, options_of
 from seamwise_web.jobs import Jobs
@@ -84,10 +85,12 @@ class FuseDoor:
     async def drop(self, request: Request) -> Response:
         """Add a frame that was dropped."""
         burst = self._burst(request)
-        path = burst.folder / checked_name(request.query_params.get("name", ""))
+        name = request.query_params.get("name", "")
+        path = burst.folder / checked_name(name, (*SUFFIXES, *PHOTOS))
         with burst.arriving(path.name):
             try:
-                await receive(request, burst.folder, min(self._arrivals.largest, burst.room))
+                most = min(self._arrivals.largest, burst.room)
+                await receive(request, path, most, partial(burst.grow, path.name))
                 await self._arrivals.read(path, burst.add, burst.folder)
             finally:
                 if path not in burst.frames:
@@ -99,7 +102,7 @@ class FuseDoor:
         burst = self._burst(request)
         place = (await read_json(request)).get("place")
         with burst.arriving(str(place).rpartition("/")[2]):
-            await self._arrivals.of_folder(place, burst.add)
+            await self._arrivals.of_folder(place, burst.add, photos=True)
         return JSONResponse(burst.description())
 
     async def remove(self, request: Request) -> Response:
@@ -134,6 +137,7 @@ class FuseDoor:
             fields.get("method"),
             align=fields.get("align", True),
             moving=fields.get("moving", False),
+            skip_bad=fields.get("skip_bad", False),
         )
         with burst.lock:
             if len(burst.frames) < 2:
@@ -177,7 +181,8 @@ class FuseDoor:
         fused, suffix = self._burst(request).picture(), request.path_params["suffix"]
         if suffix not in _KINDS:
             raise RefusalError(404, f"the page writes {', '.join(_KINDS)}, not {suffix}")
-        content = await run_in_threadpool(_file, fused, suffix)
+        quality = _quality(request.query_params.get("quality", ""))
+        content = await run_in_threadpool(_file, fused, suffix, quality)
         fused.save()
         return download(content, fused.name + suffix, _KINDS[suffix])
 
@@ -198,8 +203,23 @@ def _frame_on_picture(fused: FusedPicture, number: int, path: Path) -> bytes:
     return shown_jpeg(fused.frame(number), fused.fusion.icc)
 
 
-def _file(fused: FusedPicture, suffix: str) -> bytes:
+def _quality(text: str) -> dict[str, int]:
+    """The quality of a JPEG that a request asks for, as an option; by default that of the library.
+
+    Raises
+    ------
+    RefusalError
+        It is not a number from 1 to 100.
+    """
+    if not text:
+        return {}
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= 100):
+        raise RefusalError(400, "quality must be a whole number from 1 to 100")
+    return {"quality": int(text)}
+
+
+def _file(fused: FusedPicture, suffix: str, quality: dict[str, int]) -> bytes:
     """The picture in the format of a suffix, as `seamwise fuse` writes it."""
     fusion = fused.painted()
-    write = partial(write_photo, pixels=fusion.image, exif=fusion.exif, icc=fusion.icc)
+    write = partial(write_photo, pixels=fusion.image, exif=fusion.exif, icc=fusion.icc, **quality)
     return content_of(f"picture{suffix}", write)

@@ -1,14 +1,18 @@
 """The work that fuses an open burst: `fuse_open`; the methods that the page offers: `METHODS`."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
 
 from seamwise.engine import StageProgress, free_memory
-from seamwise.fusion import FuseOptions, fuse_burst, memory_estimate
+from seamwise.fusion import FuseOptions, fuse_burst, memory_estimate, readable
 from seamwise.io import photo_info
 from seamwise_web.answers import RefusalError
 from seamwise_web.bursts import OpenBurst
 from seamwise_web.fused import FusedPicture, without_folders
 from seamwise_web.jobs import Job
+
+Result = TypeVar("Result")
 
 _WORDS = {
     "auto": "The network focus-burst for three frames and more, focus-seg for two.",
@@ -30,7 +34,9 @@ _STAGES = {
 }
 
 
-def options_of(method: object, *, align: object, moving: object) -> FuseOptions:
+def options_of(
+    method: object, *, align: object, moving: object, skip_bad: object = False
+) -> FuseOptions:
     """Return the options that the page chose; all others are those of `seamwise fuse`.
 
     Raises
@@ -40,20 +46,34 @@ def options_of(method: object, *, align: object, moving: object) -> FuseOptions:
     """
     if not isinstance(method, str) or method not in _WORDS:
         raise RefusalError(400, f"the page has no method {method!r}: choose one of the list")
-    if not isinstance(align, bool) or not isinstance(moving, bool):
-        raise RefusalError(400, "align and moving must be true or false")
-    return FuseOptions(model=method, align=align, moving=moving)
+    switches = {"align": align, "moving": moving, "skip_bad": skip_bad}
+    if not all(isinstance(value, bool) for value in switches.values()):
+        raise RefusalError(400, f"{', '.join(switches)} must be true or false")
+    return FuseOptions(model=method, **switches)  # type: ignore[arg-type]
 
 
 def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:
-    """Return the work that fuses a burst, which gets the picture when all is done."""
-    paths = tuple(burst.frames)
+    """Return the work that fuses a burst, which gets the picture when all is done.
+
+    With `skip_bad` it loses the frames that cannot be used.
+    """
+    frames = tuple(burst.frames)
+
+    def told(read: Callable[[], Result]) -> Result:
+        try:
+            return read()
+        except (ValueError, TypeError, OSError) as error:
+            raise ValueError(without_folders(str(error), frames)) from error
 
     def report(job: Job, step: StageProgress) -> None:
         job.begin(_STAGES.get(step.stage, step.stage), step.done / step.total)
 
     def work(job: Job) -> None:
         job.begin("reading the frames")
+        paths, numbers, notes = frames, range(len(frames)), ()
+        if options.skip_bad:
+            numbers, notes = told(lambda: readable(frames))
+            paths = tuple(frames[number] for number in numbers)
         shape = photo_info(paths[0]).shape
         needed = memory_estimate(shape, options.of_burst(len(paths)), count=len(paths))
         if needed > free_memory():
@@ -61,12 +81,12 @@ def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:
                 f"fusing frames of this size takes about {needed / 1e9:.1f} GB of memory, and "
                 f"{free_memory() / 1e9:.1f} GB are free: close other programs"
             )
-        try:
-            fusion = fuse_burst(paths, options, report=lambda step: report(job, step))
-        except (ValueError, TypeError, OSError) as error:
-            raise ValueError(without_folders(str(error), paths)) from error
+        usual = replace(options, skip_bad=False)  # they are read already
+        fusion = told(lambda: fuse_burst(paths, usual, report=lambda step: report(job, step)))
+        fusion = replace(fusion, notes=(*notes, *fusion.notes))
 
         def keep() -> None:
+            burst.keep(numbers)
             burst.fused = FusedPicture(paths, fusion, str(options.of_burst(len(paths)).model))
 
         job.finish(keep)

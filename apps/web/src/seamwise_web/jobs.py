@@ -1,4 +1,4 @@
-"""One queue of long work, with progress and cancel: `Jobs`."""
+"""Queues of long work, with progress and cancel: `Jobs`."""
 
 import secrets
 from collections import OrderedDict
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
-from seamwise_web.answers import RefusalError, explain
+from seamwise_web.answers import RefusalError, explain, shortened
 
 _MOST_DONE = 100  # jobs that are remembered after their end
 
@@ -31,9 +31,12 @@ class Job:
         Why it failed; else empty.
     is_at_work : bool
         Whether its thread has not returned. One that was cancelled ends its step first.
+    is_training : bool
+        Whether it has the queue of the trainings.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_training: bool = False) -> None:
+        self.is_training = is_training
         self.key = secrets.token_urlsafe(9)
         self.state, self.stage, self.error = "waiting", "waiting", ""
         self.share: float | None = None
@@ -88,7 +91,7 @@ class Job:
         except JobCancelledError:
             pass
         except Exception as error:
-            words = explain(error)[1]
+            words = shortened(explain(error)[1])
         with self._lock:
             if words and self.state == "running":  # a job that was cancelled stays so
                 self.state, self.error = "failed", words
@@ -107,20 +110,25 @@ class Job:
 
 
 class Jobs:
-    """A queue that does one work after the other, in a thread."""
+    """A queue that does one work after the other, in a thread; another one for trainings.
+
+    So a training, which may take an hour, holds up other trainings only.
+    """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="seamwise-job")
+        self._trainings = ThreadPoolExecutor(1, thread_name_prefix="seamwise-training")
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
-    def add(self, work: Callable[[Job], None]) -> Job:
-        """Put a work at the end of the queue."""
-        job = Job()
+    def add(self, work: Callable[[Job], None], *, is_training: bool = False) -> Job:
+        """Put a work at the end of its queue."""
+        job = Job(is_training=is_training)
         self._jobs[job.key] = job
         over = [old for old in self._jobs.values() if not old.is_open]
         for old in over[: max(0, len(over) - _MOST_DONE)]:
             del self._jobs[old.key]
-        self._thread.submit(job.run, work)
+        thread = self._trainings if is_training else self._thread
+        thread.submit(job.run, work)
         return job
 
     def find(self, key: str) -> Job:
@@ -137,11 +145,12 @@ class Jobs:
 
     def description(self, job: Job) -> dict[str, Any]:
         """Return what the page shows of a job."""
-        jobs = list(self._jobs.values())
+        jobs = [other for other in self._jobs.values() if other.is_training == job.is_training]
         return job.description(sum(other.is_open for other in jobs[: jobs.index(job)]))
 
     def close(self) -> None:
         """Cancel all, and wait for the step that runs."""
         for job in list(self._jobs.values()):
             job.cancel()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        for thread in (self._thread, self._trainings):
+            thread.shutdown(wait=True, cancel_futures=True)

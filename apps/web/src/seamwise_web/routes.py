@@ -15,7 +15,7 @@ from seamwise_web.arrivals import Arrivals
 from seamwise_web.cells import Cells
 from seamwise_web.compare_door import CompareDoor
 from seamwise_web.downloads import rows_to_show
-from seamwise_web.folder import SUFFIXES, Folder
+from seamwise_web.folder import PHOTOS, SUFFIXES, Folder
 from seamwise_web.fuse_door import FuseDoor
 from seamwise_web.fusing import METHODS
 from seamwise_web.jobs import Job, Jobs
@@ -96,14 +96,16 @@ class Server:
                 "models": [offer.description() for offer in self._page.offers.values()],
                 "folder": None if folder is None else folder.name,
                 "suffixes": SUFFIXES,
+                "photos": PHOTOS,
                 "largest_upload": self._limits.upload,
             }
         )
 
     async def list_folder(self, request: Request) -> Response:
         """Answer what lies in a folder below the page's folder."""
-        place = request.query_params.get("place", "")
-        return JSONResponse(await run_in_threadpool(self._arrivals.folder.list, place))
+        place, photos = (request.query_params.get(name, "") for name in ("place", "photos"))
+        folder = self._arrivals.folder
+        return JSONResponse(await run_in_threadpool(folder.list, place, photos=bool(photos)))
 
     async def upload(self, request: Request) -> Response:
         """Open an image that was dropped; its file is removed once it is read."""

@@ -134,7 +134,11 @@ class TiledImage:
         }
 
     def _facts_of(self, channel: int) -> dict[str, Any]:
-        """Bits, range and contrast of a channel, from the middle plane of its coarsest level."""
+        """Bits, range and contrast of a channel.
+
+        The range is that of the middle plane of the coarsest level. Its contrast goes up to that of
+        a tile in the middle of the image, as means over many pixels hide what is bright.
+        """
         if channel not in self._facts:
             level = len(self.sizes) - 1
             rows, columns = (slice(0, length) for length in self.sizes[level])
@@ -142,11 +146,20 @@ class TiledImage:
             pixels = self._plane(level, rows, columns, channel=channel, time=0, z=middle)
             limits = float(pixels.min()), float(pixels.max())
             plain = _plain(pixels, limits)
-            low, high = (float(value) for value in np.percentile(plain, [1, 99.8]))
+            tile = _plain(self._middle(channel, middle), limits)
+            low = float(np.percentile(plain, 1))
+            high = max(float(np.percentile(part, 99.8)) for part in (plain, tile))
             bits = 8 * plain.dtype.itemsize
             facts = {"bits": bits, "low": low, "high": max(high, low + 1), "range": limits}
             self._facts[channel] = facts
         return self._facts[channel]
+
+    def _middle(self, channel: int, z: int) -> NDArray[Any]:
+        """The tile in the middle of a plane."""
+        height, width = self.sizes[0]
+        top, left = max(0, (height - TILE) // 2), max(0, (width - TILE) // 2)
+        rows, columns = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
+        return self._plane(0, rows, columns, channel=channel, time=0, z=z)
 
     def _plane(
         self, level: int, rows: slice, columns: slice, *, channel: int, time: int, z: int

@@ -80,7 +80,8 @@ class TrainDoor:
             training.begin(
                 _for_planes(self._shelf.asked(fields.get("model"))), _steps(fields.get("steps"))
             )
-        training.job = self._jobs.add(train_on(training, is_resumed=is_resumed))
+        work = train_on(training, is_resumed=is_resumed)
+        training.job = self._jobs.add(work, is_training=True)
         return JSONResponse(training.description())
 
     async def model(self, request: Request) -> Response:

@@ -1,5 +1,6 @@
 """Files that are dropped on the page: `receive`."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from starlette.requests import Request
@@ -14,8 +15,14 @@ _DEVICES = {"AUX", "CON", "NUL", "PRN"} | {
 }
 
 
-def checked_name(name: str) -> str:
+def checked_name(name: str, suffixes: Sequence[str] = SUFFIXES) -> str:
     """Return the name of a file, if it is one and not a way into another folder.
+
+    Parameters
+    ----------
+    name : str
+    suffixes : sequence of str
+        That it may end in, in lower case.
 
     Raises
     ------
@@ -32,22 +39,25 @@ def checked_name(name: str) -> str:
         raise RefusalError(400, f"a file must have a plain name such as a.tif, not {name!r}")
     if len(name.encode()) > _LONGEST_NAME:
         raise RefusalError(400, f"the name {name[:20]}… is too long: choose a shorter one")
-    if not name.lower().endswith(SUFFIXES):
+    if not name.lower().endswith(tuple(suffixes)):
         raise RefusalError(
-            400, f"{name} is not an image that the page reads: it takes {', '.join(SUFFIXES)}"
+            400, f"{name} is not an image that the page reads: it takes {', '.join(suffixes)}"
         )
     return name
 
 
-async def receive(request: Request, folder: Path, limit: int) -> Path:
-    """Write the body of a request to a file, and return its path.
+async def receive(
+    request: Request, path: Path, limit: int, grow: Callable[[int], None] = lambda size: None
+) -> None:
+    """Write the body of a request to a new file.
+
+    `grow` hears how many bytes came, and may refuse more.
 
     Raises
     ------
     RefusalError
-        The name is not that of an image, or the file is too large.
+        The file is too large.
     """
-    path = folder / checked_name(request.query_params.get("name", ""))
     words = f"{path.name} is larger than {limit // 2**20} MiB: put it into a folder and open that"
     if int(request.headers.get("content-length", "0")) > limit:
         raise RefusalError(413, words)
@@ -57,5 +67,5 @@ async def receive(request: Request, folder: Path, limit: int) -> Path:
             size += len(chunk)
             if size > limit:
                 raise RefusalError(413, words)
+            grow(size)
             stream.write(chunk)
-    return path

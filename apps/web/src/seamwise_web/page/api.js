@@ -51,7 +51,8 @@ async function pixels(path, options) {
 const bitmap = async (path) => createImageBitmap(await (await ask(path)).blob());
 
 export const start = () => json("start");
-export const listFolder = (place) => json(`folder?place=${encodeURIComponent(place)}`);
+export const listFolder = (place, hasPhotos = false) =>
+  json(`folder?place=${encodeURIComponent(place)}${hasPhotos ? "&photos=1" : ""}`);
 export const upload = (file) =>
   json(`uploads?${named(file.name)}`, { method: "POST", body: file });
 export const openFromFolder = (place) => json("pictures", withJson({ place }));
@@ -90,7 +91,8 @@ export const fuse = (key, fields) => json(`bursts/${key}/fuse`, withJson(fields)
 export const retouch = (key, fields) => json(`bursts/${key}/retouch`, withJson(fields));
 export const fused = (key) => bitmap(`bursts/${key}/shown.jpg`);
 export const depth = (key) => bitmap(`bursts/${key}/depth.png`);
-export const fusedFile = (key, suffix) => `api/bursts/${key}/picture${suffix}`;
+export const fusedFile = (key, suffix, quality) =>
+  `api/bursts/${key}/picture${suffix}${quality ? `?quality=${quality}` : ""}`;
 export const depthFile = (key) => `api/bursts/${key}/depth.png`;
 
 const labelsPath = (key) => `labels/${key}`;

@@ -47,7 +47,7 @@ async function send(senders, isNew) {
   try {
     for (const [number, sendOne] of senders.entries()) {
       busy(`frame ${number + 1} of ${senders.length}`, number / senders.length);
-      burst = await sendOne(burst.burst);
+      burst = await sendOrSkip(sendOne, burst);
     }
   } catch (error) {
     if (isNew) await api.closeBurst(burst.burst).catch(() => {});
@@ -56,6 +56,17 @@ async function send(senders, isNew) {
   }
   if (isNew && state.burst) api.closeBurst(state.burst.burst).catch(() => {});
   return burst;
+}
+
+// Send a frame; one that is refused is skipped with a message, if the user wants that.
+async function sendOrSkip(sendOne, burst) {
+  try {
+    return await sendOne(burst.burst);
+  } catch (error) {
+    if (!element("skip-bad").checked) throw error;
+    complain(`Skipped: ${error.message}`);
+    return burst;
+  }
 }
 
 async function show(burst) {
@@ -162,12 +173,12 @@ async function showFrame() {
 
 async function fuse() {
   if (!state.burst || !mayLoseStrokes()) return;
-  complain("");
   const { burst } = state.burst;
   const fields = {
     method: element("method").value,
     align: element("align").checked,
     moving: element("moving").checked,
+    skip_bad: element("skip-bad").checked,
   };
   const job = await attempt(() => api.fuse(burst, fields));
   if (job) await follow(job.job);
@@ -284,7 +295,9 @@ function showParts() {
   showNotes(fused?.notes ?? []);
   if (!fused) return;
   showFormats(fused);
-  element("save").href = api.fusedFile(burst, element("format").value);
+  const suffix = element("format").value;
+  element("quality-row").hidden = suffix !== ".jpg";
+  element("save").href = api.fusedFile(burst, suffix, suffix === ".jpg" ? quality() : null);
   element("save-depth").href = api.depthFile(burst);
 }
 
@@ -316,6 +329,12 @@ function showFormats({ suffix, bits }) {
   }
   element("keeps").textContent =
     `${bits} bits a colour, with the camera's notes (EXIF) and the colour profile of the first frame.`;
+}
+
+// The quality of a JPEG from 1 to 100; null for the usual one.
+function quality() {
+  const { value } = element("quality");
+  return value === "" ? null : Math.min(Math.max(Math.round(Number(value)), 1), 100);
 }
 
 function describeMethod() {
@@ -365,10 +384,13 @@ function listen() {
   element("back").addEventListener("click", () => showWelcome(false));
   element("help").addEventListener("click", () => act("help"));
   element("remove").addEventListener("click", removeChosen);
-  element("fuse").addEventListener("click", fuse);
+  element("fuse").addEventListener("click", () => {
+    complain("");
+    fuse();
+  });
   element("cancel").addEventListener("click", cancel);
   element("method").addEventListener("change", describeMethod);
-  element("format").addEventListener("change", showParts);
+  for (const id of ["format", "quality"]) element(id).addEventListener("input", showParts);
   element("brush").addEventListener("input", setRadius);
   element("undo").addEventListener("click", () => act("undo"));
   element("redo").addEventListener("click", () => act("redo"));
@@ -420,7 +442,7 @@ async function begin() {
   listen();
   setRadius();
   const addFiles = (files) => addFrames(files.map((file) => (key) => api.dropFrame(key, file)));
-  new Opening(desk.openingParts(), start, addFiles, takeOne, offerAll);
+  new Opening(desk.openingParts(), start, addFiles, takeOne, { onList: offerAll, hasPhotos: true });
   showParts();
   await restore();
 }

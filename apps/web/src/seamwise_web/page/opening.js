@@ -5,14 +5,16 @@ import { attempt, byName, complain } from "./desk.js";
 
 export class Opening {
   /* `onFiles(files)` hears of what was dropped or chosen, `onPlace(place)` of an image of the
-     folder, `onList(places)` of the images that its list shows. */
-  constructor(elements, start, onFiles, onPlace, onList = () => {}) {
+     folder, `onList(places)` of the images that its list shows. With `hasPhotos` these are also
+     HEIC and RAW. */
+  constructor(elements, start, onFiles, onPlace, { onList = () => {}, hasPhotos = false } = {}) {
     this.elements = elements;
     this.start = start;
     this.onFiles = onFiles;
     this.onPlace = onPlace;
     this.onList = onList;
-    elements.file.accept = start.suffixes.join();
+    this.hasPhotos = hasPhotos;
+    elements.file.accept = [...start.suffixes, ...(hasPhotos ? start.photos : [])].join();
     elements.choose.addEventListener("click", () => elements.file.click());
     elements.file.addEventListener("change", () => {
       this.send([...elements.file.files]);
@@ -53,7 +55,7 @@ export class Opening {
 
   async list(place) {
     const { folder, name, crumbs, entries, note } = this.elements;
-    const listed = await attempt(() => api.listFolder(place));
+    const listed = await attempt(() => api.listFolder(place, this.hasPhotos));
     if (!listed) return;
     folder.hidden = false;
     name.textContent = this.start.folder;
