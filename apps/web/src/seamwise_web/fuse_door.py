@@ -203,8 +203,8 @@ def _frame_on_picture(fused: FusedPicture, number: int, path: Path) -> bytes:
     return shown_jpeg(fused.frame(number), fused.fusion.icc)
 
 
-def _quality(text: str) -> dict[str, int]:
-    """The quality of a JPEG that a request asks for, as an option; by default that of the library.
+def _quality(text: str) -> int | None:
+    """The quality of a JPEG that a request asks for; None for that of the library.
 
     Raises
     ------
@@ -212,14 +212,16 @@ def _quality(text: str) -> dict[str, int]:
         It is not a number from 1 to 100.
     """
     if not text:
-        return {}
+        return None
     if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= 100):
         raise RefusalError(400, "quality must be a whole number from 1 to 100")
-    return {"quality": int(text)}
+    return int(text)
 
 
-def _file(fused: FusedPicture, suffix: str, quality: dict[str, int]) -> bytes:
+def _file(fused: FusedPicture, suffix: str, quality: int | None) -> bytes:
     """The picture in the format of a suffix, as `seamwise fuse` writes it."""
     fusion = fused.painted()
-    write = partial(write_photo, pixels=fusion.image, exif=fusion.exif, icc=fusion.icc, **quality)
+    write = partial(write_photo, pixels=fusion.image, exif=fusion.exif, icc=fusion.icc)
+    if quality is not None:
+        write = partial(write, quality=quality)
     return content_of(f"picture{suffix}", write)

@@ -1,6 +1,6 @@
 """The work that fuses an open burst: `fuse_open`; the methods that the page offers: `METHODS`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -70,7 +70,9 @@ def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:
 
     def work(job: Job) -> None:
         job.begin("reading the frames")
-        paths, numbers, notes = frames, range(len(frames)), ()
+        paths = frames
+        numbers: Sequence[int] = range(len(frames))
+        notes: tuple[str, ...] = ()
         if options.skip_bad:
             numbers, notes = told(lambda: readable(frames))
             paths = tuple(frames[number] for number in numbers)
