@@ -20,10 +20,10 @@ def square(number=1):
 def test_an_outline_that_goes_far_outside_is_filled_at_once():
     ends = [(-999_999.0, 999_999.0), (999_999.0, -999_999.0)]
     start = time.process_time()
-    draw(np.zeros((128, 160), np.uint32), (*ends * 2000, (3.0, 3.0)))
+    draw(np.zeros((128, 160), np.uint32), (*ends * 2000, (3.0, 3.0)), 1)
     assert time.process_time() - start < 3  # it took 10
     # a corner beside the picture stays where it is
-    labels = draw(np.zeros((10, 10), np.uint32), ((-10, 0), (10, 0), (10, 10)))
+    labels = draw(np.zeros((10, 10), np.uint32), ((-10, 0), (10, 0), (10, 10)), 1)
     assert np.array_equal(labels[:, 4], [1] * 8 + [0] * 2)
 
 
