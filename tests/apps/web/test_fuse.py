@@ -22,7 +22,6 @@ from support.web_page import (
     BURSTS,
     FRAMES,
     UPLOAD,
-    drawn,
     error_of,
     leftovers,
     write_burst,
@@ -328,9 +327,3 @@ def test_the_door_is_guarded(client, path):
     stranger = client.post(f"{ADDRESS.replace('the-token', 'wrong')}{path}", json={})
     assert stranger.status_code == 403
     assert "lacks the right key" in stranger.text
-
-
-def test_a_stack_is_refused_in_words(client, burst):
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, np.stack([drawn(), drawn(1)]), photometric="minisblack")
-    assert "x.tif" in error_of(drop(client, burst, stream.getvalue(), "x.tif"), 400)
