@@ -206,7 +206,7 @@ def test_the_oldest_training_is_closed_with_its_files(client, training):
 
 
 def test_a_channel_of_wide_numbers_is_stored_in_16_bits():
-    from seamwise_web.pictures import plain_channel
+    from seamwise_web.display import plain_channel
 
     values = np.array([[-3.0, 5.0], [1.0, 1.0]], np.float32)
     assert plain_channel(values).tolist() == [[0, 65535], [32768, 32768]]
