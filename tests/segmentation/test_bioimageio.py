@@ -318,6 +318,14 @@ def test_values_beyond_probabilities_are_refused(tmp_path):
         load(package, device="cpu")
 
 
+def test_a_test_output_whose_header_does_not_end_is_refused(tmp_path):
+    package = foreign(tmp_path / "p")
+    content = (package / "out.npy").read_bytes()
+    (package / "out.npy").write_bytes(content.replace(b")", b"(", 1))
+    with pytest.raises(ValueError, match="has a damaged test output"):
+        load(package, device="cpu")
+
+
 def test_the_cache_of_models_is_private_and_keeps_to_its_limit(tmp_path, monkeypatch):
     from seamwise.io import package_models
 
