@@ -147,7 +147,7 @@ class Samples(Dataset[tuple[Tensor, ...]]):
         changes = STRONG if step < 0.7 * self.settings.steps else WEAK
         pool = self.reals if self.reals and rng.random() < self.share else self.sources
         chosen = pool[int(rng.integers(len(pool)))]
-        if rng.random() < EMPTY[self.kind]:
+        if EMPTY[self.kind] and rng.random() < EMPTY[self.kind]:
             image, labels = empty(rng, self.kind)
             guides = np.zeros((4, *CROP), np.float32)
         else:

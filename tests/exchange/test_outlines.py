@@ -95,6 +95,26 @@ def test_inside_is_where_the_ring_goes_around_an_odd_number_of_times(seed):
     np.testing.assert_array_equal(labels > 0, to_the_left % 2 == 1)
 
 
+def test_a_ring_that_crosses_each_row_often_needs_little_memory():
+    x = np.where(np.arange(500) % 2, 2.2, 0.1) + np.linspace(0, 4, 500)
+    ring = np.stack([x, np.where(np.arange(500) % 2, 1990.0, 3.0)], 1)
+    tracemalloc.start()
+    labels = fill([Outline("a", ((ring,),))], (1, 2000, 8)).labels
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert labels.any()
+    assert peak < 40e6  # a row has 500 crossings: 60 MB for all of them at once
+
+
+def test_a_ring_without_points_covers_nothing():
+    empty = Outline("a", ((np.empty((0, 2)),),))
+    assert fill([empty, square(0, 2, "b")], (1, 3, 3)).labels[0].tolist() == [
+        [2, 2, 0],
+        [2, 2, 0],
+        [0, 0, 0],
+    ]
+
+
 def test_a_ring_that_covers_millions_of_pixels_needs_little_more_than_their_labels():
     ring = np.array([[0, 0], [20_000, 0], [20_000, 2000], [1, 1999]], float)
     tracemalloc.start()

@@ -367,7 +367,12 @@ def test_ome_set_is_read_from_all_its_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "claim", ['SizeX="1000000000" SizeZ="4"', 'SizeX="7" SizeZ="999999999" PlaneCount="999999999"']
+    "claim",
+    [
+        'SizeX="1000000000" SizeZ="4"',
+        "SizeX='1000000000' SizeZ='4'",
+        'SizeX="7" SizeZ="999999999" PlaneCount="999999999"',
+    ],
 )
 def test_millions_of_planes_that_ome_metadata_name_are_refused_at_once(tmp_path, claim):
     size, depth, *count = claim.split()
@@ -381,8 +386,16 @@ def test_millions_of_planes_that_ome_metadata_name_are_refused_at_once(tmp_path,
     began = process_time()
     with pytest.raises(ValueError, match="cannot read") as caught:
         read_image(tmp_path / "x.ome.tif")
-    assert one_line(caught, "x.ome.tif", "planes of the size of its first page")
+    assert one_line(caught, "x.ome.tif", "planes of the size of a page")
     assert process_time() - began < 2
+
+
+def test_a_slide_behind_a_small_preview_does_not_name_many_planes(tmp_path, monkeypatch):
+    monkeypatch.setattr("seamwise.io.tiff_set._MOST_PLANES", 3)
+    with tifffile.TiffWriter(tmp_path / "x.ome.tif", ome=True) as file:
+        file.write(counting((5, 7)))
+        file.write(counting((50, 70)))
+    assert read_image(tmp_path / "x.ome.tif").data.shape == (5, 7)
 
 
 def test_missing_file_of_an_ome_set_is_an_error(tmp_path, caplog):

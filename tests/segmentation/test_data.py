@@ -177,6 +177,14 @@ def test_a_mask_without_cells_is_read_and_said(tmp_path):
     assert "no cells" in image.hint
 
 
+def test_a_field_of_noise_is_an_example_without_cells(tmp_path):
+    noise = np.random.default_rng(0).normal(5000, 300, (128, 128)).astype(np.uint16)
+    empty = np.zeros((128, 128), np.uint8)
+    image = read_pair(pair(tmp_path, noise, empty), ndim=2, rule=RULE)
+    assert image.image.std() > 0.1
+    assert "no cells; the image counts as background" in image.hint
+
+
 def test_a_black_and_white_mask_is_said(tmp_path):
     spots = np.zeros_like(LABELS)
     spots[::4, ::4] = 255

@@ -161,9 +161,9 @@ def test_the_caution_reaches_the_user_of_files_and_of_blocks(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", noise)
     (outcome,) = segment_files([tmp_path / "a.tif"], tmp_path / "labels")
     assert not outcome.failed
-    assert "nothing is to be seen: the image is constant, or noise" in " ".join(outcome.messages)
+    assert "nothing can be seen: the image is constant, or noise" in " ".join(outcome.messages)
     result = segment_volume(tmp_path / "a.tif", tmp_path / "a.ome.zarr")
-    assert "nothing is to be seen: the image is constant, or noise alone" in result.caution
+    assert "nothing can be seen: the image is constant, or noise alone" in result.caution
 
 
 def test_noise_that_fills_a_stack_with_a_cell_becomes_none(tmp_path):

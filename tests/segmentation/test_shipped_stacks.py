@@ -39,7 +39,7 @@ def test_noise_has_no_cells(name):
     smooth = 1000 + 300 * ndimage.gaussian_filter(rng.standard_normal((44, 90, 90)), 3)
     counts = rng.poisson(1, (24, 64, 64))
     options = SegmentOptions(spacing=(1.0, 1.0, 1.0))
-    for noise, line in ((smooth, "nothing is to be seen"), (counts, "the model sees no")):
+    for noise, line in ((smooth, "nothing can be seen"), (counts, "the model sees no")):
         noisy = segment_image(noise.astype(np.uint16), options, model=model)
         assert not noisy.labels.any()
         assert line in noisy.caution

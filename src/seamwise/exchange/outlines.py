@@ -23,6 +23,7 @@ MOST_PIXELS = 2**28
 
 _FARTHEST = 1_000_000  # pixels from the corner of an image
 _AT_ONCE = 2**24  # pixels of a mask
+_CROSSINGS = 2**19  # of rows by the sides of a ring, at once; each takes some sixty bytes
 _SMALLEST_PLANE = 2**18  # pixels; writing a smaller one may take as long
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # right, down, left, up; the next turns right
 
@@ -182,11 +183,11 @@ def _masks(
 
     Inside a part is what an odd number of its rings goes around. A large box comes in slabs.
     """
-    rings = [ring for part in parts for ring in part]
+    rings = [ring for part in parts for ring in part if len(ring)]
     points = np.concatenate(rings) if rings else np.zeros((1, 2))
     left, top = np.clip(np.floor(points.min(axis=0)), 0, shape[::-1]).astype(int)
     right, bottom = np.clip(np.ceil(points.max(axis=0)), (left, top), shape[::-1]).astype(int)
-    rows = max(_AT_ONCE // max(right - left, 1), 1)
+    rows = max(min(_AT_ONCE // max(right - left, 1), _CROSSINGS // len(points)), 1)
     for start in range(top, bottom, rows):
         mask = np.zeros((min(rows, bottom - start), right - left), bool)
         for part in parts:

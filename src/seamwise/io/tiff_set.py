@@ -3,6 +3,7 @@
 import html
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,19 @@ def check_set(file: tifffile.TiffFile) -> None:
 def check_planes(file: tifffile.TiffFile) -> None:
     """Raise if the OME metadata name millions of planes: tifffile would list each of them."""
     text = file.ome_metadata or ""
-    page = file.pages.first
-    for tag in re.findall(r"<(?:\w+:)?Pixels\b[^>]*>", text):
-        sizes = [int(size) for size in re.findall(r'\bSize[A-Z]="(\d+)"', tag)]
-        _check_planes(math.prod(sizes) // max(math.prod(page.shape), 1))
-    for count in re.findall(r'\bPlaneCount="(\d+)"', text):
+    for pixels in re.finditer(r"<(?:\w+:)?Pixels\b[^>]*>", text):
+        first = re.search(r"""<(?:\w+:)?TiffData\b[^>]*?\bIFD=["'](\d+)""", text[pixels.end() :])
+        sizes = [int(size) for size in re.findall(r"""\bSize[A-Z]=["'](\d+)""", pixels[0])]
+        with suppress(IndexError):  # tifffile does without the page
+            page = file.pages[int(first[1]) if first else 0]
+            _check_planes(math.prod(sizes) // max(math.prod(page.shape), 1))
+    for count in re.findall(r"""\bPlaneCount=["'](\d+)""", text):
         _check_planes(int(count))
 
 
 def _check_planes(planes: int) -> None:
     if planes > _MOST_PLANES:
-        raise ValueError(f"its OME metadata name {planes} planes of the size of its first page")
+        raise ValueError(f"its OME metadata name {planes} planes of the size of a page")
 
 
 def _leads_out(name: str) -> bool:

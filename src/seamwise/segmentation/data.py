@@ -211,8 +211,8 @@ def read_pair(
             f"mask {pair.labels} must have the size of its image {pair.images[0].name}, "
             f"{image.shape[1:]}, not {mask.shape}: use another mask"
         )
-    normalise = normalization(image, rule)
-    if not normalise.scale.any():
+    normalise = normalization(image, rule, keep_noise=True)
+    if normalise.is_blank:
         raise ValueError(
             f"{pair.images[0]} is constant or nearly so (about {image.flat[0]}): remove it"
         )

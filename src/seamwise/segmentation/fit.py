@@ -144,7 +144,7 @@ def misfit(
         `Normalization.is_blank`.
     """
     if is_blank and not cells:
-        return "nothing is to be seen: the image is constant, or noise alone, and no cells are kept"
+        return "nothing can be seen: the image is constant, or noise alone, and no cells are kept"
     across = _across(info, look, cells, zoom)
     is_other = diameter is not None and across and not 1 / _OTHER < across / diameter < _OTHER
     if is_other:

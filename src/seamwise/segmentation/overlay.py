@@ -109,7 +109,9 @@ def label_places(labels: Labels) -> list[tuple[int, int, int, int]]:
 
 def stretch(channel: NDArray[Any]) -> NDArray[np.uint8]:
     """Map a grey image to 0..255 as a network sees it: 1st percentile black, 99.8th white."""
-    brightness = normalization(channel[np.newaxis], NormalizationRule())(channel[np.newaxis])[0]
+    brightness = normalization(channel[np.newaxis], NormalizationRule(), keep_noise=True)(
+        channel[np.newaxis]
+    )[0]
     np.clip(brightness, 0, 1, out=brightness)
     brightness *= 255
     grey: NDArray[np.uint8] = brightness.astype(np.uint8)

@@ -113,7 +113,8 @@ def segment(
     Notes
     -----
     Intensities are normalised once, from the whole image. A constant image is background. So is one
-    in which arg-max decoding is far less sure than in training, such as noise; `caution` says so.
+    of even noise (`normalization`), and one in which arg-max decoding is far less sure than in
+    training; `caution` says so.
 
     Examples
     --------

@@ -228,6 +228,14 @@ def kinds(folder):
     return {finding.kind for finding in survey(folder).findings}
 
 
+def test_a_field_of_noise_is_no_constant_image(tmp_path):
+    noise = np.random.default_rng(0).normal(5000, 300, (128, 128)).astype(np.uint16)
+    for part, array in (("images", noise), ("masks", np.zeros((128, 128), np.uint8))):
+        (tmp_path / part).mkdir()
+        tifffile.imwrite(tmp_path / part / "a.tif", array)
+    assert "constant" not in kinds(tmp_path)
+
+
 def test_nothing_is_found_in_good_data(good):
     _, before = good
     assert before <= {"cut", "crumbs"}

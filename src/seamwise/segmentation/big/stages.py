@@ -29,6 +29,7 @@ from seamwise.io.errors import DamagedError
 from seamwise.io.jsonfile import read_json
 from seamwise.io.models import NormalizationRule, ReliefPair, SegmentationInfo
 from seamwise.io.ome_zarr import Draft
+from seamwise.io.outcome import amount
 from seamwise.io.scratch import create_scratch
 from seamwise.io.volume import Volume
 from seamwise.metrics.seams import Seams, join_seams, series_of
@@ -191,9 +192,16 @@ class Stages:
         with suppress(DamagedError):  # reported with its block
             line = second_look(read, self.job.shape, view, look, cells=count)
         diameter = self.job.options.diameter
-        is_blank = all(one.is_blank for one in maps)
-        return line or misfit(
+        blank = [time for time, one in enumerate(maps, start=1) if one.is_blank]
+        is_blank = len(blank) == len(maps)
+        line = line or misfit(
             model.info, look, cells=count, zoom=zoom, diameter=diameter, is_blank=is_blank
+        )
+        if line or not blank:
+            return line
+        return (
+            f"nothing can be seen at {amount(len(blank), 'time point')} of {len(maps)}, such as "
+            f"{blank[0]}: constant, or noise alone"
         )
 
     @property

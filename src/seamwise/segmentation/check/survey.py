@@ -219,7 +219,7 @@ def _look(
         text = f"the mask has {_by(labels.shape)} pixels, the image {_by(image.shape[1:])}"
         notes.add("size", name, text)
         return None
-    if not normalization(image, NormalizationRule()).scale.any():
+    if normalization(image, NormalizationRule(), keep_noise=True).is_blank:
         notes.add("constant", name, f"all pixels are about {image.flat[0]}")
         return None
     share = float((image[0] == image[0].max()).mean())
@@ -244,7 +244,7 @@ def _look(
         touching=touching_cells(cells),
         brightness=brightness(image[0], cells),
         rim=rim_brightness(image[0], cells),
-        skewness=skewness(normalization(image, _RULE)(image)[0]),
+        skewness=skewness(normalization(image, _RULE, keep_noise=True)(image)[0]),
         spacing=spacing,
         digest=hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest(),
     )
