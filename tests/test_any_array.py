@@ -49,6 +49,7 @@ TWO = [
     metrics.match,
     metrics.match_many,
     metrics.overlap_table,
+    metrics.cell_doubt,
     metrics.cell_errors,
     metrics.contour_f1,
     metrics.seam_doubt,

@@ -83,6 +83,10 @@ def test_stored_probabilities_are_tuned_and_decoded_with_what_it_prints(run, tmp
     code, *_ = run(*words)
     assert code == 0
     assert read_labels(tmp_path / "labels" / "a.tif").max() == 9
+    pair = {"background": 0.501, "cell": 0.701, "background_as": "mask"}
+    (maps / "a.json").write_text(json.dumps({"decode": {"rule": "watershed", "watershed": pair}}))
+    code, out, _ = run("tune", maps, masks, "--decode", "watershed", "--background-as", "mask")
+    assert (code, "no pair beats watershed, which is stored: keep" in out) == (0, True)
     for option in (["-o", tmp_path / "m.safetensors"], ["--all"], ["--masks", "binary"],
                    ["--device", "cpu"], ["--hold-out-every", "3"]):  # fmt: skip
         code, _, err = run("tune", maps, masks, *option)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import entr
 
-from seamwise.metrics import cell_doubt
+from seamwise.metrics import cell_doubt, seam_doubt
 
 
 def two_classes(cell):
@@ -62,3 +62,48 @@ def test_stacks_images_without_cells_and_ignored_pixels():
         cell_doubt(maps[:, 0], labels)
     with pytest.raises(TypeError):
         cell_doubt(maps, labels.astype(float))
+
+
+def test_numbers_of_any_size_take_no_more_memory():
+    maps = two_classes(np.tile([0.9, 0.1, 0.9, 0.2], (4, 1)))
+    columns = np.tile([3, 3, 3, 0], (4, 1))
+    usual = cell_doubt(maps, columns)
+    for number in (2 * 10**9, 2**64 - 1):
+        doubts = cell_doubt(maps, np.where(columns, np.uint64(number), np.uint64(0)))
+        assert doubts.cell.tolist() == [number]
+        for name in ("pixels", "entropy", "valley"):
+            np.testing.assert_array_equal(getattr(doubts, name), getattr(usual, name))
+
+
+def test_lists_are_arrays():
+    doubts = cell_doubt([[0.5, 1], [0.5, 0]], [1, 0], disagreement=[0.25, 0])
+    assert (doubts.entropy.tolist(), doubts.disagreement.tolist()) == ([1], [0.25])
+    assert seam_doubt([[0.5, 0.5], [0.5, 0.5]], [1, 2]).entropy.tolist() == [1]
+
+
+@pytest.mark.parametrize("size", [(4, 3), (2, 3), ()])
+def test_a_disagreement_of_another_shape_is_refused(size):
+    labels = np.ones((3, 4), int)
+    with pytest.raises(
+        ValueError, match=r"disagreement must have the shape \(3, 4\) of the labels"
+    ):
+        cell_doubt(two_classes(np.full((3, 4), 0.5)), labels, disagreement=np.ones(size))
+
+
+@pytest.mark.parametrize("function", [cell_doubt, seam_doubt])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1, 2])
+def test_what_is_not_a_probability_is_refused(function, value):
+    maps = two_classes(np.full((3, 4), 0.5))
+    maps[1, 2, 3] = value
+    with pytest.raises(ValueError, match="probabilities must be real numbers from 0 to 1"):
+        function(maps, np.tile([1, 1, 2, 2], (3, 1)))
+
+
+@pytest.mark.parametrize("kind", [complex, object, "U3"])
+def test_other_types_are_refused(kind):
+    labels = np.ones((3, 4), int)
+    maps = two_classes(np.full((3, 4), 0.5))
+    with pytest.raises(ValueError, match="probabilities must be real numbers"):
+        cell_doubt(maps.astype(kind), labels)
+    with pytest.raises(ValueError, match="disagreement must be real numbers"):
+        cell_doubt(maps, labels, disagreement=maps[0].astype(kind))

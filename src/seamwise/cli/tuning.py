@@ -181,7 +181,7 @@ def _tune_stored(
     with Progress() as progress:
         tuning = tune_stored(maps, masks, report=_counting(progress), **how)
     _print(tuning)
-    if tuning.rule.rule == tuning.before:
+    if not tuning.is_better:
         best = "arg max" if tuning.before == "argmax" else f"{tuning.before}, which is stored"
         say(f"no pair beats {best}: keep `seamwise decode` as it is")
     else:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import label
 
+from seamwise.array_like import as_array
 from seamwise.labels import Labels, as_labels
-from seamwise.metrics.entropy import entropy_of
+from seamwise.metrics.entropy import as_class_maps, check_real, entropy_of
 
 LEVELS = np.arange(0.05, 1, 0.05)
 """Probabilities at which `cell_doubt` cuts a cell to find hills in it."""
@@ -80,7 +81,7 @@ def cell_doubt(
     TypeError
         Labels are not of an integer type.
     ValueError
-        The shapes do not fit, or there are fewer than two classes.
+        The shapes do not fit, there are fewer than two classes, or the values are no probabilities.
 
     Notes
     -----
@@ -94,39 +95,48 @@ def cell_doubt(
     >>> doubts.cell, doubts.entropy.round(2), doubts.valley.round(2)
     (array([4]), array([0.68]), array([0.45]))
     """
-    labels = np.maximum(as_labels(labels), 0)
-    if probabilities.shape[1:] != labels.shape or len(probabilities) < 2:
-        raise ValueError(
-            f"probabilities must have two classes or more and then the shape {labels.shape} of "
-            f"the labels, not {probabilities.shape}"
-        )
-    numbers, sizes = np.unique(labels[labels > 0], return_counts=True)
+    labels = as_labels(labels)
+    maps = as_class_maps(probabilities, labels)
+    is_cell = labels > 0
+    numbers, sizes = np.unique(labels[is_cell], return_counts=True)
+    ranks = np.where(is_cell, np.searchsorted(numbers, labels) + 1, 0)
 
     def mean(values: NDArray[Any]) -> NDArray[np.float64]:
-        means: NDArray[np.float64] = np.bincount(labels.ravel(), values.ravel())[numbers] / sizes
+        sums = np.bincount(ranks.ravel(), values.ravel(), minlength=len(numbers) + 1)
+        means: NDArray[np.float64] = sums[1:] / sizes
         return means
 
     return CellDoubts(
         numbers,
         sizes,
-        mean(entropy_of(probabilities)),
-        _valleys(probabilities[_CELL], labels, numbers, sizes),
-        None if disagreement is None else mean(disagreement),
+        mean(entropy_of(maps)),
+        _valleys(maps[_CELL], ranks, sizes),
+        None if disagreement is None else mean(_fitting(disagreement, labels)),
     )
 
 
+def _fitting(disagreement: Any, labels: Labels) -> NDArray[Any]:
+    values = as_array(disagreement, name="disagreement", real=True)
+    if values.shape != labels.shape:
+        raise ValueError(
+            f"disagreement must have the shape {labels.shape} of the labels, not {values.shape}"
+        )
+    check_real("disagreement", values)
+    return values
+
+
 def _valleys(
-    chance: NDArray[Any], labels: Labels, numbers: NDArray[Any], sizes: NDArray[np.int64]
+    chance: NDArray[Any], ranks: NDArray[np.intp], sizes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """The valley of each of the cells with these numbers."""
-    deepest = np.zeros(len(numbers))
+    """The valley of each cell; its pixels have its place among all, from 1, in `ranks`."""
+    deepest = np.zeros(len(sizes))
     for level in LEVELS:
         hills, count = label(  # type: ignore[no-untyped-call]
-            np.where(chance >= level, labels, 0), connectivity=labels.ndim, return_num=True
+            np.where(chance >= level, ranks, 0), connectivity=ranks.ndim, return_num=True
         )
-        owner = np.zeros(count + 1, labels.dtype)
-        owner[hills] = labels
-        rank = np.searchsorted(numbers, owner[1:])
+        owner = np.zeros(count + 1, np.intp)
+        owner[hills] = ranks
+        rank = owner[1:] - 1
         is_large = np.bincount(hills.ravel(), minlength=count + 1)[1:] >= LEAST_HILL * sizes[rank]
         height = ndimage.maximum(chance, hills, np.arange(1, count + 1))
         second, cell = _second_highest(np.asarray(height)[is_large], rank[is_large])

@@ -1,10 +1,39 @@
-"""Entropy of class probabilities; see `entropy_of`."""
+"""Class probabilities of labelled pixels, checked, and their entropy; see `entropy_of`."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
+
+from seamwise.array_like import as_array
+from seamwise.labels import Labels
+
+_SLACK = 0.01  # of 8 bits and of interpolation
+
+
+def as_class_maps(probabilities: Any, labels: Labels) -> NDArray[Any]:
+    """Return the array `(C, *S)` for labels `(*S)`, or raise ValueError if it does not fit them."""
+    maps = as_array(probabilities, name="probabilities", real=True)
+    if maps.shape[1:] != labels.shape or len(maps) < 2:
+        raise ValueError(
+            f"probabilities must have two classes or more and then the shape {labels.shape} of "
+            f"the labels, not {maps.shape}"
+        )
+    check_real("probabilities", maps)
+    low, high = (maps.min(), maps.max()) if maps.size else (0, 1)
+    if not (low >= -_SLACK and high <= 1 + _SLACK):
+        raise ValueError(
+            f"probabilities must be real numbers from 0 to 1, not {low:.3g} to {high:.3g}: apply "
+            "softmax over the classes first"
+        )
+    return maps
+
+
+def check_real(name: str, values: NDArray[Any]) -> None:
+    """Raise ValueError unless values are of a type of real numbers."""
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be real numbers, not {values.dtype}: convert them")
 
 
 def entropy_of(probabilities: NDArray[Any]) -> NDArray[np.float32]:

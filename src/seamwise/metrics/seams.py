@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seamwise.labels import Labels, as_labels
-from seamwise.metrics.entropy import entropy_of
+from seamwise.metrics.entropy import as_class_maps, entropy_of
 
 _CELL = 1
 
@@ -67,7 +67,7 @@ def seam_doubt(probabilities: NDArray[Any], labels: Labels) -> Seams:
     TypeError
         Labels are not of an integer type.
     ValueError
-        The shapes do not fit, or there are fewer than two classes.
+        The shapes do not fit, there are fewer than two classes, or the values are no probabilities.
 
     Notes
     -----
@@ -86,12 +86,7 @@ def seam_doubt(probabilities: NDArray[Any], labels: Labels) -> Seams:
     (array([1]), array([2]), array([1]), array([0.5]), array([0.25]))
     """
     labels = as_labels(labels)
-    if probabilities.shape[1:] != labels.shape or len(probabilities) < 2:
-        raise ValueError(
-            f"probabilities must have two classes or more and then the shape {labels.shape} of "
-            f"the labels, not {probabilities.shape}"
-        )
-    return sum_seams(probabilities, labels).means()
+    return sum_seams(as_class_maps(probabilities, labels), labels).means()
 
 
 @dataclass(frozen=True, eq=False)

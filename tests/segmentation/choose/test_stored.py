@@ -92,6 +92,22 @@ def test_the_rule_of_the_labels_is_compared_and_its_sizes_apply(folders, tmp_pat
     assert tune_stored(tmp_path / "case0.npy", mask).best.panoptic_quality == 0
 
 
+def test_stored_thresholds_are_compared_with_those_of_the_same_decoder(folders, tmp_path):
+    maps, mask = tmp_path / "case0.npz", folders[1] / "case0.tif"
+    maps.write_bytes((folders[0] / "case0.npz").read_bytes())
+    best = tune_stored(maps, mask).best
+    touching, cell = best.thresholds
+    for other, is_better in {touching - 0.001: False, 1.0: True}.items():  # both off the grid
+        pair = {"touching": other, "cell": cell}
+        stored = DecodeRule.model_validate({"rule": "threshold", "threshold": pair, "min_size": 2})
+        write_rule(maps, stored)
+        tuning = tune_stored(maps, mask)
+        assert tuning.before == "threshold"
+        assert tuning.is_better == is_better
+        assert (tuning.rule == stored) == (not is_better)
+        assert tuning.rule.min_size == 2
+
+
 def test_rules_that_differ_are_not_compared(tmp_path):
     (tmp_path / "masks").mkdir()
     for seed in (0, 1):

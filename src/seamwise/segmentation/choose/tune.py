@@ -65,12 +65,13 @@ class Tuning:
     argmax_panoptic_quality : float
         PQ of the arg max on the same images.
     before : {"argmax", "threshold", "watershed", "relief"}
-        The model's default so far; arg max if the default was the decoder that is tuned again.
+        The decoder that the pairs are compared with: the model's default so far, or arg max if that
+        is tuned again; for `tune_maps` that of its rule.
     before_panoptic_quality : float
         PQ of `before`.
     rule : DecodeRule
-        The model's decode rule with the best pair in it. Its default is `decode` if that beats
-        `before`.
+        The decode rule with the best pair in it. Its default is `decode` if that beats `before`.
+        If `before` has other thresholds of the same decoder and is as good, it stays as it is.
     images : tuple of str
         Names of the images.
     trials : tuple of Trial
@@ -85,6 +86,11 @@ class Tuning:
     rule: DecodeRule
     images: tuple[str, ...]
     trials: tuple[Trial, ...]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the best pair beats `before`."""
+        return self.best.panoptic_quality > self.before_panoptic_quality
 
     def __str__(self) -> str:
         """Return the result in a line."""
@@ -171,9 +177,10 @@ def tune(
         )
         for image in images
     )
-    return tune_maps(
-        maps, model.info.decode, decode=decode, background_as=background_as, report=report
-    )
+    rule = model.info.decode
+    if rule.rule == decode:
+        rule = rule.with_name("argmax")
+    return tune_maps(maps, rule, decode=decode, background_as=background_as, report=report)
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +221,8 @@ def tune_maps(
     maps : iterable of StoredMaps
         Taken one at a time.
     rule : DecodeRule
-        What to compare with, and the sizes that apply.
+        What to compare with, also if its thresholds are those of `decode`, and the sizes that
+        apply.
     decode, background_as, report
         See `tune`.
     """
@@ -225,9 +233,6 @@ def tune_maps(
             f"decode must be one of {', '.join(THRESHOLD_NAMES)}, not {decode!r}: "
             "argmax has no thresholds"
         )
-    before = rule
-    if before.rule == decode:
-        before = before.with_name("argmax")
     with (
         TemporaryDirectory(prefix="seamwise-tune-") as name,
         ThreadPoolExecutor(_WORKERS) as threads,
@@ -238,7 +243,7 @@ def tune_maps(
 
         def score(points: Sequence[Point]) -> list[float]:
             pairs = [(GRID[first], GRID[second]) for first, second in points]
-            rules = [with_pair(before, decode, pair, background_as) for pair in pairs]
+            rules = [with_pair(rule, decode, pair, background_as) for pair in pairs]
             scores = threads.map(quality, rules)
             for point, pair, result in zip(points, pairs, scores, strict=True):
                 trials[point] = Trial(pair, result)
@@ -246,7 +251,7 @@ def tune_maps(
             return [trials[point].panoptic_quality for point in points]
 
         best = trials[coarse_to_fine(score, len(GRID))]
-        argmax, baseline = threads.map(quality, (before.with_name("argmax"), before))
+        argmax, baseline = threads.map(quality, (rule.with_name("argmax"), rule))
     record = TuningRecord(
         panoptic_quality=best.panoptic_quality,
         argmax_panoptic_quality=argmax,
@@ -254,11 +259,11 @@ def tune_maps(
         grid=_GRID_IN_WORDS,
         decodings=len(trials),
     )
-    rule = with_pair(before, decode, best.thresholds, background_as, record)
+    tuned = with_pair(rule, decode, best.thresholds, background_as, record)
     if best.panoptic_quality <= baseline:
-        rule = rule.with_name(before.rule)
+        tuned = rule if rule.rule == decode else tuned.with_name(rule.rule)
     names = tuple(image.name for image in files)
-    return Tuning(decode, best, argmax, before.rule, baseline, rule, names, tuple(trials.values()))
+    return Tuning(decode, best, argmax, rule.rule, baseline, tuned, names, tuple(trials.values()))
 
 
 def cautions(tuning: Tuning, info: SegmentationInfo | None = None) -> list[str]:
