@@ -108,6 +108,7 @@ def test_a_folder_with_the_name_of_a_model_is_not_that_model(run, tmp_path, monk
 
 
 def test_background_as_needs_a_watershed(run, tmp_path):
+    np.save(tmp_path / "a.npy", np.full((2, 3, 4), 0.5))
     code, _, err = run("decode", tmp_path, "-o", tmp_path / "out", "--background-as", "mask")
     assert code == 2
     assert "--background-as is for --decode watershed, not argmax" in err

@@ -81,7 +81,7 @@ def cell_doubt(
     TypeError
         Labels are not of an integer type.
     ValueError
-        The shapes do not fit, there are fewer than two classes, or the values are no probabilities.
+        The shapes do not fit, there are fewer than two classes, or values lie outside [0, 1].
 
     Notes
     -----

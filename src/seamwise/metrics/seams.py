@@ -67,7 +67,7 @@ def seam_doubt(probabilities: NDArray[Any], labels: Labels) -> Seams:
     TypeError
         Labels are not of an integer type.
     ValueError
-        The shapes do not fit, there are fewer than two classes, or the values are no probabilities.
+        The shapes do not fit, there are fewer than two classes, or values lie outside [0, 1].
 
     Notes
     -----
