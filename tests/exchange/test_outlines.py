@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 
 from seamwise.exchange import Outline, fill, trace
+from seamwise.exchange.outlines import check_size
 from support.files import one_line
 
 
@@ -123,3 +124,22 @@ def test_a_ring_that_covers_millions_of_pixels_needs_little_more_than_their_labe
     tracemalloc.stop()
     assert labels.sum() > 19_000_000
     assert peak < 6 * labels.size
+
+
+@pytest.mark.parametrize(
+    ("times", "shape", "fits"),
+    [
+        (1, (1, 16_000, 16_000), True),
+        (1, (1, 17_000, 16_000), False),
+        (4, (1, 4000, 4000), True),
+        (4, (1, 4200, 4000), False),
+        (1024, (1, 9, 9), True),
+        (1025, (1, 9, 9), False),
+    ],
+)
+def test_without_an_image_there_is_a_limit_of_size(times, shape, fits):
+    if fits:
+        check_size(times, shape)
+    else:
+        with pytest.raises(ValueError, match="give the image that was outlined"):
+            check_size(times, shape)

@@ -267,6 +267,7 @@ def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_compute
     ("image", "word"),
     [
         (np.zeros((4, 40, 40)), "expects 1 channel"),
+        (np.arange(3200).reshape(2, 40, 40), r"--channel 1, or in Python image\[1\]"),
         (np.random.default_rng(0).random((40, 40, 3)), "channels last"),
         (np.zeros(40), "2 spatial axes"),
         (np.zeros((1, 1, 40, 40)), "2 spatial axes"),

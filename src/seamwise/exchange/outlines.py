@@ -24,7 +24,7 @@ MOST_PIXELS = 2**28
 _FARTHEST = 1_000_000  # pixels from the corner of an image
 _AT_ONCE = 2**24  # pixels of a mask
 _CROSSINGS = 2**19  # of rows by the sides of a ring, at once; each takes some sixty bytes
-_SMALLEST_PLANE = 2**18  # pixels; writing a smaller one may take as long
+_SMALLEST_PLANE = 2**16  # pixels; writing a smaller one may take as long
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # right, down, left, up; the next turns right
 
 
@@ -84,8 +84,12 @@ def check_ring(ring: Ring) -> None:
 
 
 def check_size(times: int, shape: tuple[int, int, int]) -> None:
-    """Raise ValueError if labels of this size, (Z, Y, X), have more than `MOST_PIXELS`."""
-    if times * shape[0] * max(math.prod(shape[1:]), _SMALLEST_PLANE) > MOST_PIXELS:
+    """Raise ValueError if labels of this size, (Z, Y, X), have more than `MOST_PIXELS`.
+
+    Those of a series have levels, too, which take far longer: a quarter is the limit.
+    """
+    most = MOST_PIXELS // 4 if times > 1 else MOST_PIXELS
+    if times * shape[0] * max(math.prod(shape[1:]), _SMALLEST_PLANE) > most:
         raise ValueError(
             f"its outlines need {times} × {shape[0]} planes of {shape[1]} × {shape[2]} pixels: "
             "give the image that was outlined"

@@ -61,12 +61,14 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     if shape[0] != in_channels:
         is_last = shape[-1] == in_channels or shape[-1] <= 4
         hint = " (channels last? move them first)" if is_last else ""
-        choice = "image[..., 2]" if is_last else "image[2]"
+        channels = shape[-1] if is_last else shape[0]
+        last = min(2, channels - 1)
+        choice = f"image[..., {last}]" if is_last else f"image[{last}]"
         raise ValueError(
             f"the model expects {amount(in_channels, 'channel')}, "
             f"the image {shape} has {shape[0]}{hint}: "
             "choose one by number (in a colour image 0 is red, 1 green, 2 blue): "
-            f"--channel 2, or in Python {choice} of an array of that shape"
+            f"--channel {last}, or in Python {choice} of an array of that shape"
         )
     if 0 in shape:
         raise ValueError(f"image is empty: its shape is {shape}; give one with pixels")
