@@ -25,7 +25,7 @@ def test_probabilities_decode_to_the_labels_of_segment(run, images, tmp_path):
         again = tmp_path / folder
         code, said, err = run("decode", out / "probabilities", "-o", again, *options)
         assert (code, str(again) in said) == (0, True), err
-        assert "cells by relief, as stored with the probabilities" in err
+        assert ("as stored with the probabilities" in err) == (folder == "again")
         np.testing.assert_array_equal(read_labels(out / "b.tif"), read_labels(again / "b.tif"))
     code, _, err = run("measure", images / "b.tif", out, "-o", tmp_path / "t.csv")
     assert code == 0, err  # the probabilities are not taken for labels
@@ -48,11 +48,23 @@ def test_options_go_before_the_stored_rule(run, tmp_path):
         code, _, err = run("decode", tmp_path / "x.npy", "-o", tmp_path / name, *options)
         assert code == 0, err
         assert (read_labels(tmp_path / name / "x.tif") > 0).sum() == size, name
-        is_named = "cells by threshold, as stored with the probabilities" in err
+        is_named = "cells by threshold, as stored with the probabilities\n" in err
         assert is_named == (name in ("stored", "threshold")), name
     (tmp_path / "x.json").write_text(json.dumps({"decode": {"rule": "no"}}))
-    code, _, err = run("decode", tmp_path / "x.npy", "-o", tmp_path / "bad")
-    assert (code, "x.json is damaged" in err) == (2, True)
+    np.save(tmp_path / "y.npy", maps)
+    code, _, err = run("decode", tmp_path, "-o", tmp_path / "bad")
+    assert (code, "x.json is damaged" in err, "y.npy: 1 cell" in err) == (1, True, True)
+    code, _, err = run("decode", tmp_path, "-o", tmp_path / "own", "--model", "nuclei-2d",
+                       "--decode", "argmax")  # fmt: skip
+    assert (code, "stored" in err) == (0, False), err  # the stored rules are not read
+    (tmp_path / "x.json").write_text(json.dumps({"decode": pair}))
+    code, _, err = run("decode", tmp_path, "-o", tmp_path / "both")
+    assert "cells by threshold, as stored with the probabilities (1 of 2 files)" in err
+    code, _, err = run("decode", tmp_path, "-o", tmp_path / "sizes", "--min-size", "5")
+    assert (code, "as stored" in err) == (0, False)
+    for other in ({"decode": "utf-8"}, {"decode": {"codec": 3}}):  # of another program
+        (tmp_path / "x.json").write_text(json.dumps(other))
+        assert run("decode", tmp_path / "x.npy", "-o", tmp_path / str(len(str(other))))[0] == 0
     (tmp_path / "x.json").write_text(json.dumps({"spacing": [1, 1]}))  # as nnU-Net has it
     code, _, err = run("decode", tmp_path / "x.npy", "-o", tmp_path / "plain")
     assert (code, "stored" in err) == (0, False)

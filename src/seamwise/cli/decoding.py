@@ -95,7 +95,8 @@ def decode(
     to 1. Integers are a map of these classes.
 
     `segment` stores the rule of its labels with the probabilities. Without options, the cells are
-    those of `segment` again.
+    those of `segment` again, but where rounding to 16 bits moves a border. Where `segment` kept no
+    cell, since the model was unsure or saw noise alone, `decode` may find some.
 
     Files that cannot be read or decoded are reported and skipped; the exit code is then 1.
     """
@@ -111,10 +112,11 @@ def decode(
             how = _with_background(how, background_as)
         return how.model_copy(update=changes)
 
+    how = choose if own is None else choose(None)
     with Progress() as progress:
         follow_files(
             progress,
-            decode_files(inputs, output, choose, axes=axes, overwrite=overwrite),
+            decode_files(inputs, output, how, axes=axes, overwrite=overwrite),
             "decode",
             done=f"labels are in {output}",
             nothing="no labels were written",

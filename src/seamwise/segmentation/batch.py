@@ -67,9 +67,9 @@ from seamwise.segmentation.predict import (
     load_for,
     segment_image,
 )
+from seamwise.segmentation.rule_files import rule_path, write_rule
 from seamwise.segmentation.seam_files import seams_path, write_seams
 from seamwise.segmentation.stitch import segment_slices
-from seamwise.segmentation.stored_rule import rule_path, write_rule
 from seamwise.words import Precision
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most

@@ -22,7 +22,7 @@ from seamwise.io.volume import open_volume
 from seamwise.labels import CLASS_NAMES, IGNORE, Labels
 from seamwise.segmentation.decoding import decode_whole
 from seamwise.segmentation.nnunet_classes import RECORD, ClassNames, read_class_names
-from seamwise.segmentation.stored_rule import read_rule
+from seamwise.segmentation.rule_files import read_rule
 from seamwise.types import AnyPath
 
 _MOST_CLASSES = 4
@@ -61,7 +61,7 @@ def decode_files(
     rule : DecodeRule or function, optional
         Sizes are in pixels of the file. A function gets the rule that `segment_files` stored with a
         file, or None, and returns the one to use. By default that is the stored one, and the arg
-        max for other files.
+        max for other files. A damaged one is reported, and its file skipped.
     axes : str, optional
         Meaning of the axes of an image, as in `read_image`.
     overwrite : bool
@@ -70,19 +70,22 @@ def decode_files(
     Raises
     ------
     ValueError
-        There is no such file, or two have the same name; a stored rule is damaged.
+        There is no such file, or two have the same name.
     OSError
         A file does not exist, or the folder cannot be written.
     """
     files = maps_by_stem(inputs)
-    stored = {name: read_rule(path) for name, path in files.items()}
-    rules = {name: _chosen(rule, own) for name, own in stored.items()}
+    stored, damaged = ({}, {}) if isinstance(rule, DecodeRule) else _stored_rules(files)
+    rules = {name: _chosen(rule, stored.get(name)) for name in files}
     note = _note(stored, rules)
     make_folder(output)
 
     def outcomes() -> Iterator[Outcome]:
         notes = note
         for name, path in files.items():
+            if name in damaged:
+                yield Outcome(path, len(files), True, (damaged[name],))
+                continue
             target = output / f"{name}.tif"
             try:
                 times = open_volume(path, axes=axes).times if is_ome_zarr(path) else 1
@@ -103,6 +106,20 @@ def decode_files(
     return outcomes()
 
 
+def _stored_rules(files: Mapping[str, Path]) -> tuple[dict[str, DecodeRule], dict[str, str]]:
+    """Return the rules that files have, and what is wrong with those that are damaged."""
+    rules, damaged = {}, {}
+    for name, path in files.items():
+        try:
+            rule = read_rule(path)
+        except ValueError as error:
+            damaged[name] = str(error)
+            continue
+        if rule is not None:
+            rules[name] = rule
+    return rules, damaged
+
+
 def _chosen(
     rule: DecodeRule | Callable[[DecodeRule | None], DecodeRule] | None, stored: DecodeRule | None
 ) -> DecodeRule:
@@ -112,18 +129,14 @@ def _chosen(
     return (stored or DecodeRule()) if rule is None else rule(stored)
 
 
-def _note(
-    stored: Mapping[str, DecodeRule | None], rules: Mapping[str, DecodeRule]
-) -> tuple[str, ...]:
-    """Return a line about the stored rules that are used, if there are any."""
-    names = sorted(
-        {
-            own.rule
-            for name, own in stored.items()
-            if own and (own.rule, own.pair) == (rules[name].rule, rules[name].pair)
-        }
-    )
-    return (f"cells by {' and '.join(names)}, as stored with the probabilities",) if names else ()
+def _note(stored: Mapping[str, DecodeRule], rules: Mapping[str, DecodeRule]) -> tuple[str, ...]:
+    """Return a line about the stored rules that are used as they are, if there are any."""
+    used = [own.rule for name, own in stored.items() if own == rules[name]]
+    if not used:
+        return ()
+    share = f" ({len(used)} of {len(rules)} files)" if len(used) < len(rules) else ""
+    names = " and ".join(sorted(set(used)))
+    return (f"cells by {names}, as stored with the probabilities{share}",)
 
 
 def _decode(

@@ -7,7 +7,7 @@ from seamwise.decode import threshold
 from seamwise.io import DecodeRule, ReliefPair, write_image, write_labels
 from seamwise.metrics import match_dataset
 from seamwise.segmentation import decode_maps, tune_stored
-from seamwise.segmentation.stored_rule import write_rule
+from seamwise.segmentation.rule_files import write_rule
 from support.files import one_line
 from support.leaky import leaky, tiles
 

@@ -25,8 +25,8 @@ from seamwise.segmentation.big.target import Target
 from seamwise.segmentation.model_input import check_shape
 from seamwise.segmentation.options import OutputOptions, SegmentOptions
 from seamwise.segmentation.predict import Model, decode_rule, load_for
+from seamwise.segmentation.rule_files import write_rule
 from seamwise.segmentation.seam_files import write_seams
-from seamwise.segmentation.stored_rule import write_rule
 from seamwise.segmentation.zoom import Zoom
 
 

@@ -15,7 +15,7 @@ from seamwise.segmentation.choose.tune import StoredMaps, Trial, Tuning, tune_ma
 from seamwise.segmentation.data import check_complete
 from seamwise.segmentation.maps import maps_by_stem, read_probabilities
 from seamwise.segmentation.measure import labels_by_stem
-from seamwise.segmentation.stored_rule import read_rule
+from seamwise.segmentation.rule_files import read_rule
 from seamwise.types import AnyPath
 from seamwise.words import BackgroundAs, TunedRule
 
@@ -33,7 +33,8 @@ def tune_stored(
 
     What `tune` does for a model, for the files that `segment_files`, nnU-Net or another program
     wrote. If `segment_files` stored one rule with all of them, that is what the pairs are compared
-    with, and its sizes apply. Else no size limits apply: cells of any size count.
+    with, and its sizes apply. Else they are compared with arg max, and cells of any size count.
+    Rules that differ by their sizes alone, as for images of several pixel sizes, are several.
 
     Parameters
     ----------

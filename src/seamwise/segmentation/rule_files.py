@@ -46,10 +46,11 @@ def read_rule(maps: Path) -> DecodeRule | None:
         content = read_json(path) if path.is_file() else {}
     except ValueError:
         return None  # a file of another program
-    if _KEY not in content:
+    rule = content.get(_KEY)
+    if not isinstance(rule, dict) or "rule" not in rule:
         return None
     try:
-        return DecodeRule.model_validate(content[_KEY])
+        return DecodeRule.model_validate(rule)
     except ValidationError as error:
         raise ValueError(
             f"{path} is damaged: delete it to decode by arg max, or segment again"
