@@ -87,6 +87,19 @@ def test_a_seam_is_wrong_if_both_cells_lie_in_one(script):
     assert seams.auc(np.array([3.0, 1.0, 3.0]), np.array([True, False, False])) == 0.75
 
 
+def test_a_cell_is_wrong_without_a_partner_and_two_if_it_holds_two(script):
+    flags = script("cell_flags")
+    predicted = np.array([[7, 7, 7, 7, 9, 9, 9, 4]])
+    truth = np.array([[1, 1, 2, 2, 3, 3, 0, -1]])
+    is_wrong, is_two = flags.faults(truth, predicted, np.array([4, 7, 9]))
+    assert is_wrong.tolist() == [True, True, False]
+    assert is_two.tolist() == [False, True, False]
+    seams = SimpleNamespace(cell=np.array([4, 7]), neighbour=np.array([7, 9]))
+    doubts = SimpleNamespace(cell=np.array([4, 7, 8, 9]))
+    worst = flags.worst_seam(doubts, seams, np.array([0.5, 0.25]))
+    assert worst.tolist() == [0.5, 0.5, 0, 0.25]
+
+
 def test_mirror_images_lie_as_the_image(script, monkeypatch):
     """A network that gives back its image: each mirror gives the same again."""
     seams = script("seam_doubt")

@@ -1,5 +1,7 @@
 """How sure a network was of each cell."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.special import entr
@@ -73,6 +75,16 @@ def test_numbers_of_any_size_take_no_more_memory():
         assert doubts.cell.tolist() == [number]
         for name in ("pixels", "entropy", "valley"):
             np.testing.assert_array_equal(getattr(doubts, name), getattr(usual, name))
+
+
+def test_memory_is_within_what_decoding_takes():
+    noise = np.random.default_rng(0).random((256, 256)).astype(np.float32)
+    maps, labels = two_classes(noise), np.ones(noise.shape, np.int32)
+    tracemalloc.start()
+    cell_doubt(maps, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 61 * noise.size  # `whole_image_bytes` has 60
 
 
 def test_lists_are_arrays():

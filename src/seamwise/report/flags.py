@@ -29,7 +29,7 @@ measured by ``benchmarks/cell_flags.py`` on 64 others, with 2,387 cells, of whic
 of 0.5 with no true cell) and 49 hold two true cells. This one names 145 cells, 63 of them wrong.
 """
 
-APART = 0.02
+UNSURE_FLIPS = 0.02
 """Mean disagreement of mirror images from which a cell is unsure.
 
 With flips it names 121 cells of 2,385, 41 of 140 wrong ones. The entropy of the same runs names 100
@@ -58,7 +58,8 @@ class Flag:
         Of the table of cells.
     reason : str
     kind : {"size", "seam", "unsure", "two"}
-        It has an odd size or a doubtful seam, the network is unsure of it, or it may be two cells.
+        "size": an odd size; "seam": a doubtful seam; "unsure": the network is unsure of the cell;
+        "two": it may be two cells.
     """
 
     row: int
@@ -182,14 +183,16 @@ def _unsure(cells: Table, doubts: CellDoubts) -> list[tuple[float, Flag]]:
         if row is None:
             continue
         entropy, valley = doubts.entropy[i], doubts.valley[i]
-        apart = 0.0 if doubts.disagreement is None else doubts.disagreement[i]
+        disagreement = 0.0 if doubts.disagreement is None else doubts.disagreement[i]
         if valley >= DEEP_VALLEY:
             reason = f"may be two cells: a valley of {valley:.0%} between two hills"
             flags.append((valley / DEEP_VALLEY, Flag(row, reason, "two")))
-        if entropy >= UNSURE_CELL or apart >= APART:
+        if entropy >= UNSURE_CELL or disagreement >= UNSURE_FLIPS:
             reason = f"unsure: entropy {entropy:.2f}"
-            reason += f", flips disagree by {apart:.3f}" if doubts.disagreement is not None else ""
-            worst = max(entropy / UNSURE_CELL, apart / APART)
+            reason += (
+                f", flips disagree by {disagreement:.3f}" if doubts.disagreement is not None else ""
+            )
+            worst = max(entropy / UNSURE_CELL, disagreement / UNSURE_FLIPS)
             flags.append((float(worst), Flag(row, reason, "unsure")))
     return flags
 

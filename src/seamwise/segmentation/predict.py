@@ -158,7 +158,8 @@ def segment_image(
     keep_probabilities : bool
         See `segment`.
     disagreement : bool
-        Keep how far the mirror images disagree. It needs `options.flips` and the probabilities.
+        Keep how far the mirror images disagree. Without `options.flips`, or without the
+        probabilities, nothing is kept: the result has None.
 
     Returns
     -------
