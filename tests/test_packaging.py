@@ -41,3 +41,18 @@ def test_the_dockerfile_copies_what_exists_and_ends_with_a_user_without_rights()
     assert lines.index("USER seamwise") > max(
         number for number, line in enumerate(lines) if line.startswith("RUN ")
     )
+
+
+def test_on_kubernetes_only_the_cluster_reaches_scheduler_and_workers():
+    text = (PACKAGING / "cluster" / "kubernetes.yaml").read_text()
+    documents = list(yaml.safe_load_all(text))
+    pods = [each["spec"]["template"] for each in documents if each["kind"] == "Deployment"]
+    labels = {"reaches": "seamwise-scheduler"}, {"app": "seamwise-scheduler"}
+    policies = {}
+    for each in documents:
+        if each["kind"] == "NetworkPolicy":
+            (rule,) = each["spec"]["ingress"]
+            selected = each["spec"]["podSelector"]["matchLabels"]["app"]
+            policies[selected] = [of["podSelector"]["matchLabels"] for of in rule["from"]]
+    assert set(policies) == {pod["metadata"]["labels"]["app"] for pod in pods}
+    assert all(of in labels for sources in policies.values() for of in sources)
