@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +24,10 @@ from seamwise.synth import crowded_cells
 
 SCREEN = (3, 2)  # tiles of 512 pixels, across and down, at least: 1280 × 800
 TILE = 512
+Fields = dict[str, Any]
 
 
-def draw(path, side):
+def draw(path: Path, side: int) -> None:
     """Write a crowd of nuclei, block by block."""
     block = crowded_cells((1000, 1000), cells=600, radius=12, rng=0).image
     block = (block / block.max() * 40_000).astype(np.uint16)
@@ -40,41 +43,45 @@ def draw(path, side):
 class Page:
     """A running page, asked as the browser does."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         command = [sys.executable, "-m", "seamwise", "app", folder, "--no-browser"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
         self.address = self.process.stdout.readline().split()[-1]
 
-    def ask(self, path, fields=None):
+    def ask(self, path: str, fields: Fields | None = None) -> bytes:
         """Return the bytes of an answer."""
         body = None if fields is None else json.dumps(fields).encode()
         request = urllib.request.Request(f"{self.address}api/{path}", body)
         with urllib.request.urlopen(request) as answer:
-            return answer.read()
+            content: bytes = answer.read()
+        return content
 
-    def json(self, path, fields=None):
+    def json(self, path: str, fields: Fields | None = None) -> Any:
         """Return the fields of an answer."""
         return json.loads(self.ask(path, fields))
 
     @property
-    def peak(self):
+    def peak(self) -> float:
         """Most memory that the server held so far, in MB."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         (line,) = (line for line in lines if line.startswith("VmHWM"))
         return int(line.split()[1]) / 1000
 
-    def wait(self, job):
+    def wait(self, job: str) -> str:
         """Wait until a job ends; returns how it did."""
         while self.json(f"jobs/{job}")["state"] in ("waiting", "running"):
             time.sleep(0.1)
-        return self.json(f"jobs/{job}")["state"]
+        return str(self.json(f"jobs/{job}")["state"])
 
 
-def report(page, what, begin):
+def report(page: Page, what: str, begin: float) -> None:
+    """Print a row: the seconds since `begin`, and the peak of the server."""
     print(f"| {what} | {time.perf_counter() - begin:.2f} s | {page.peak:.0f} MB |", flush=True)
 
 
-def tiles(page, image, level, columns):
+def tiles(page: Page, image: Any, level: int, columns: Iterable[int]) -> None:
+    """Ask for the tiles of some columns, in the rows of a screen."""
     height, width = image["tiled"]["levels"][level]
     last_row, last_column = (-(-length // TILE) for length in (height, width))
     for row in range(min(SCREEN[1], last_row)):
@@ -83,7 +90,8 @@ def tiles(page, image, level, columns):
                 page.ask(f"tiled/{image['picture']}/tiles/0/{level}/{row}/{column}")
 
 
-def measure(page, part):
+def measure(page: Page, part: tuple[int, int]) -> None:
+    """Print the table."""
     print("| what | time | peak of the server |\n|---|---|---|")
     report(page, "started", time.perf_counter())
     begin = time.perf_counter()
@@ -113,7 +121,8 @@ def measure(page, part):
     report(page, f"its {cells} cells and their table ({state})", begin)
 
 
-def main():
+def main() -> None:
+    """Draw the image, and ask for it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=10_000)
     parser.add_argument(

@@ -13,6 +13,7 @@ measures it, from OME-Zarr to a table.
 import argparse
 import multiprocessing
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -80,7 +81,7 @@ def work(task: Callable[[Path], str], folder: Path, answers: Any) -> None:
     start = time.process_time()
     words = task(folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    answers.put((words, time.process_time() - start, peak))
+    answers.send((words, time.process_time() - start, peak))
 
 
 def row(draw: Callable[[Path], None], task: Callable[[Path], str]) -> tuple[str, float, int]:
@@ -88,10 +89,18 @@ def row(draw: Callable[[Path], None], task: Callable[[Path], str]) -> tuple[str,
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
         draw(Path(name))
-        answers = context.Queue()
-        process = context.Process(target=work, args=(task, Path(name), answers))
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=work, args=(task, Path(name), theirs))
         process.start()
-        result: tuple[str, float, int] = answers.get()
+        theirs.close()  # the end of the child closes the last copy, so that `recv` ends, too
+        try:
+            result: tuple[str, float, int] = ours.recv()
+        except EOFError:
+            process.join()
+            sys.exit(
+                f"a process ended with code {process.exitcode} before it answered: "
+                "see its error above; -9 is a kill, mostly for lack of memory"
+            )
         process.join()
     return result
 

@@ -1,6 +1,7 @@
 """Scripts of benchmarks/ whose figures stand in docs/: what they count, by hand."""
 
 import importlib
+import operator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -172,3 +173,8 @@ def test_what_is_found_in_noise_has_a_row_for_each_stack(script, monkeypatch, ca
     assert len(lines) == 2 + 12
     assert lines[-1] == "| walls | normal, (54, 154, 154), steps of 4 | 12 | WALLS is not sure |"
     assert voxels[-1] == (4.0, 1.0, 1.0)
+
+
+def test_a_process_that_dies_ends_the_table_of_many_frames_and_cells(script):
+    with pytest.raises(SystemExit, match="ended with code 1 before it answered"):
+        script("many").row(lambda folder: None, operator.neg)  # a folder has none
