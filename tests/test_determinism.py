@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -20,10 +21,17 @@ PAGE = ROOT / "docs" / "determinism.md"
 
 @pytest.fixture
 def threads():
-    """A function that sets the number of threads; it is as before at the end."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
+    """A function that sets the threads of torch and OpenCV; they are as before at the end."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+
+    def set_threads(count):
+        torch.set_num_threads(count)
+        cv2.setNumThreads(count)
+        assert cv2.getNumThreads() == count
+
+    yield set_threads
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])
 
 
 @pytest.fixture(scope="module")
