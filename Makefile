@@ -7,7 +7,7 @@ DATA ?= ../shared/data
 # the files in the order of tests/conftest.py
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint docs cases nightly sbom audit clean model phase-model walls-model focus-models burst-model benchmark \
+.PHONY: always demo test lint docs cases nightly sbom audit clean model phase-model walls-model focus-models burst-model benchmark \
   reproduction reproduction-report
 
 demo: $(VENV)/.installed
@@ -58,7 +58,9 @@ cases: $(VENV)/.installed
 	.oldest/bin/uv pip install --quiet --python .oldest --resolution lowest-direct -e ".[test]" -e ./apps/web
 	touch $@
 
-.newest/.installed: pyproject.toml apps/web/pyproject.toml
+# made again each time, as newer versions may exist
+.newest/.installed: always
+	rm -rf .newest
 	python3 -m venv .newest
 	.newest/bin/pip install --quiet --upgrade torch
 	.newest/bin/pip install --quiet --upgrade --upgrade-strategy eager -e ".[test]" -e ./apps/web
@@ -188,4 +190,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed apps/web/pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo-output build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .core .napari .nnunet .oldest .newest .tools demo-output build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -177,6 +177,7 @@ def messages(path):
 
 @pytest.mark.parametrize("path", [*MODULES, *APPS], ids=name_of)
 def test_what_does_not_exist_or_fit_comes_with_what_to_do(path):
+    """Of four usual endings only: whether another message says what to do, its reader judges."""
     ends = ("does not exist", "of one size", "already exists", "cannot be compared")
     bare = [(line, text) for line, text in messages(path) if text.endswith(ends)]
     assert bare == [], "say how to fix it, behind a colon"

@@ -203,7 +203,9 @@ def label(folder: Path, number: int) -> None:
     else:
         labels = assign(number, blocks, classes(box), cores, cells)
     if place.done("label", number).exists():
-        return  # a worker that came back late: others did the block, and may have united its cells
+        # a worker that came back late: others did the block, and may have united its cells. One
+        # that stops between this line and the next still writes
+        return
     place.array("labels")[box] = labels
     if isinstance(pair, ReliefPair):
         save_arrays(place.done("label", number), meet(labels, place.reader("elevation")(box)))
