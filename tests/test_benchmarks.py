@@ -170,9 +170,9 @@ def test_what_is_found_in_noise_has_a_row_for_each_stack(script, monkeypatch, ca
     monkeypatch.setattr(stacks, "segment_image", found)
     stacks.print_noise(["walls"])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 12
-    assert lines[-1] == "| walls | normal, (54, 154, 154), steps of 4 | 12 | WALLS is not sure |"
-    assert voxels[-1] == (4.0, 1.0, 1.0)
+    assert len(lines) == 2 + 24
+    assert lines[-1] == "| walls | normal, (54, 154, 154), smooth 4 | 24 | WALLS is not sure |"
+    assert voxels[-4] == (4.0, 1.0, 1.0)
 
 
 def test_a_process_that_dies_ends_the_table_of_many_frames_and_cells(script):

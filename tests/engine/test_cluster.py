@@ -229,6 +229,21 @@ def test_tasks_that_run_too_long_are_named_with_their_worker(tmp_path, monkeypat
     assert "\n" not in line
 
 
+def test_a_run_whose_workers_are_gone_ends_with_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "_SILENCE", 0.3)
+    with (
+        threads(0) as local,
+        task_runner(Resources(scheduler=local.scheduler_address)) as runner,
+    ):
+        monkeypatch.setattr("distributed.Client.nthreads", lambda client: {})
+        try:
+            with pytest.raises(OSError, match="all workers are gone") as caught:
+                list(runner.run(wait_for_go, items(tmp_path, 1), 0))
+        finally:
+            (tmp_path / "go").write_text("")
+    assert one_line(caught, "run this again")
+
+
 def test_a_machine_that_stands_still_and_one_of_another_version(tmp_path):
     other = (
         "import seamwise.engine.cluster as c; from importlib.metadata import version\n"

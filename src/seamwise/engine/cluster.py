@@ -140,7 +140,8 @@ def task_runner(
         The scheduler's address is not of a known kind.
     OSError
         No scheduler answers at the address, or it has no workers, or none that fits. While tasks
-        run: the scheduler is lost, or several workers died on the same task.
+        run: the scheduler is lost, several workers died on the same task, or no task ended for
+        ten minutes and no worker is there.
 
     Notes
     -----
@@ -213,6 +214,11 @@ def _distribute(
             try:
                 future = futures.pop(ended.get(timeout=_SILENCE).key)
             except Empty:
+                if not client.nthreads():
+                    raise ChildProcessError(
+                        f"all workers are gone, and for {_SILENCE / 60:.0f} minutes no task ended: "
+                        "start workers, then run this again"
+                    ) from None
                 cluster.announce(_silence(client, item_of))
                 continue
             item = item_of.pop(future.key)
