@@ -1,11 +1,11 @@
 r"""Speed and accuracy of seamwise and its peers, on the same images and cores.
 
-python benchmarks/peers/segment.py ../shared/data/dsb2018/train -o runs/peers --stardist ENVIRONMENT
-    [--minutes 10] [--quick]
+python benchmarks/peers/segment.py ../shared/data/dsb2018/train -o runs/peers
+    [--stardist ENVIRONMENT] [--cellpose ENVIRONMENT] [--minutes 10] [--quick]
 
-ENVIRONMENT is the folder of a virtual environment with `stardist==0.9.2 tensorflow-cpu==2.21.0`.
-Its model is trained here for some minutes, so that its candidates are realistic, and kept in
-`runs/peers`. Without it there is no StarDist.
+ENVIRONMENT is the folder of a virtual environment with `stardist==0.9.2 tensorflow-cpu==2.21.0`, or
+with `cellpose==3.1.1.2 torch==2.13.0`. A peer's model is trained here for some minutes, so that its
+candidates are realistic, and kept in `runs/peers`. A peer without an environment is left out.
 
 The images are the report images of `nuclei-2d`, tiled to squares. Each peer segments a folder in a
 process of its own. `start` is the time from the start of the process to the first result. After it,
@@ -107,7 +107,8 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--stardist", type=Path, help="virtual environment with StarDist")
-    parser.add_argument("--minutes", type=float, default=10, help="of StarDist's training")
+    parser.add_argument("--cellpose", type=Path, help="virtual environment with Cellpose 3")
+    parser.add_argument("--minutes", type=float, default=10, help="of a peer's training")
     parser.add_argument("--quick", action="store_true", help="small squares only, no accuracy")
     options = parser.parse_args()
     sides, count = (SIDES[:2], 4) if options.quick else (SIDES, 9)
@@ -118,13 +119,15 @@ def main() -> None:
         "seamwise": [*here, "seamwise"],
         "Otsu + watershed": [*here, "watershed"],
     }
-    if options.stardist:
-        python, model = str(options.stardist / "bin" / "python"), options.output / "stardist"
-        script = str(HERE / "stardist_peer.py")
-        if not model.is_dir():
-            train = [python, script, "train", str(options.data), "-o", str(model)]
-            subprocess.run([*train, "--minutes", str(options.minutes)], check=True)
-        peers["StarDist"] = [python, script, "segment", "--model", str(model)]
+    for name in ("StarDist", "Cellpose"):
+        environment = getattr(options, name.lower())
+        if environment:
+            model = options.output / name.lower()
+            peer = [str(environment / "bin" / "python"), str(HERE / f"{name.lower()}_peer.py")]
+            if not model.is_dir():
+                train = [*peer, "train", str(options.data), "-o", str(model)]
+                subprocess.run([*train, "--minutes", str(options.minutes)], check=True)
+            peers[name] = [*peer, "segment", "--model", str(model)]
     for side in sides:
         reference: list[float] = []
         for name, command in peers.items():

@@ -31,7 +31,7 @@ TunedRule = Literal["threshold", "watershed"]
 BackgroundAs = Literal["marker", "mask"]
 """What background is to a watershed."""
 
-MapName = Literal["balance", "dwm", "saw", "unet", "w3"]
+MapName = Literal["balance", "dwm", "pieces", "saw", "unet", "w3"]
 """Weight maps."""
 
 StackMode = Literal["3d", "2d-stitch"]
@@ -39,7 +39,7 @@ StackMode = Literal["3d", "2d-stitch"]
 
 SystemName = Literal[
     "unet2", "unet3", "fl", "dwm", "saw", "lsmax", "bwm", "unet", "w3",
-    "dsc", "j3", "j4", "ce2", "ce3", "ce4",
+    "dsc", "j3", "j4", "j3_cells", "j4_cells", "ce2", "ce3", "ce4",
     "dice", "dice_focal", "tversky", "focal_tversky", "youden",
 ]  # fmt: skip
 """Segmentation systems: classes, loss and weight map."""

@@ -46,7 +46,7 @@ def test_training_on_classes_is_one_line(run, training, tmp_path):
     [
         (["--name", "Cells"], "name must be like Dataset501_Cells, with three digits, not 'Cells'"),
         (["--channel", "red"], "--channel must be a number"),
-        (["--map", "w4"], "--map must be balance, dwm, saw, unet or w3, not 'w4'"),
+        (["--map", "w4"], "--map must be balance, dwm, pieces, saw, unet or w3, not 'w4'"),
     ],
 )
 def test_bad_calls_are_one_line(run, training, tmp_path, arguments, words):

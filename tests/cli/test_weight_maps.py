@@ -41,7 +41,7 @@ def test_maps_are_scaled(run, training, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["--map", "w4"], "--map must be balance, dwm, saw, unet or w3, not 'w4'"),
+        (["--map", "w4"], "--map must be balance, dwm, pieces, saw, unet or w3, not 'w4'"),
         (["--map", "dwm", "--set", "nu=3"], "weight map dwm has no option 'nu'"),
         (["--map", "dwm", "--scale", "wide"], 'scale must be "mean" or a positive number'),
         (["--map", "dwm", "--scale", ""], "--scale is empty"),

@@ -6,6 +6,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -845,6 +846,28 @@ def test_the_scaling_study_runs_resumes_and_shows_what_it_measured(
     assert "| J4, width 4, 2 steps |" in text
     assert "| by arg max | width 2, 2 steps | width 4, 2 steps | width 2, 3 steps |" in text
     assert (tmp_path / "scaling-cells.png").stat().st_size > 5000
+
+
+# --- J that counts cells
+
+
+def test_j_by_cells_is_measured_for_each_power_and_shown(
+    scripts, run, tmp_path, monkeypatch, capsys
+):
+    tuning = sys.modules["seamwise.segmentation.choose.tune"]
+    monkeypatch.setattr(tuning, "GRID", tuning.GRID[4::10])
+    run("by_cells")
+    path = tmp_path / "results" / "quick" / "by_cells-cells.json"
+    units = json.loads(path.read_text())["units"]
+    assert sorted(units) == ["power0.5/j4_cells/0", "power0/j4/0", "power1/j4_cells/0"]
+    assert "| 0.5 | 1 |" in capsys.readouterr().out
+    monkeypatch.setattr(scripts.by_cells, "SETS", ("cells",))
+    lines = scripts.by_cells.section(path.parent, tmp_path).splitlines()
+    assert [line.split(" |")[0] for line in lines[2:]] == ["| 0", "| 0.5", "| 1"]
+    data = SimpleNamespace(settings=SimpleNamespace(steps=600))
+    assert scripts.by_cells.variant(0.5, data).changes == {
+        "steps": 1200, "validate_every": 1200, "snapshot_every": 300, "weights": {"power": 0.5},
+    }  # fmt: skip
 
 
 def test_what_costs_least_is_measured_first(scripts):

@@ -8,6 +8,13 @@ from seamwise.labels import CLASS_NAMES
 from seamwise.segmentation.systems import BUILDERS, options_of, system
 from seamwise.segmentation.transforms import MAPS
 
+
+def by_cells(logits, target, weight=None):
+    """Weights act on J, not on the cross entropy."""
+    j = losses.youden(logits, target, weight=weight, lam=0.25)
+    return losses.cross_entropy(logits, target) + j
+
+
 # classes, loss and weight map as the thesis' chapters 3 to 5 define them
 THESIS = {
     "unet2": (2, losses.cross_entropy, "unet"),
@@ -42,6 +49,8 @@ THESIS = {
         ),
         None,
     ),
+    "j3_cells": (3, by_cells, "pieces"),
+    "j4_cells": (4, by_cells, "pieces"),
     "ce2": (2, losses.cross_entropy, None),
     "ce3": (3, losses.cross_entropy, None),
     "ce4": (4, losses.cross_entropy, None),
@@ -78,7 +87,9 @@ def test_classes_loss_and_map_of_every_system(name):
         )
 
 
-@pytest.mark.parametrize(("name", "pairs"), [("j3", 6), ("j4", 12)])
+@pytest.mark.parametrize(
+    ("name", "pairs"), [("j3", 6), ("j4", 12), ("j3_cells", 6), ("j4_cells", 12)]
+)
 def test_by_default_j_is_the_mean_over_the_pairs_of_classes(name, pairs):
     chosen = system(name)
     generator = torch.Generator().manual_seed(0)

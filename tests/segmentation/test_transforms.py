@@ -121,7 +121,7 @@ def test_classes_are_counted_over_all_images():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"map": "w4"}, "map must be one of balance, dwm, saw, unet, w3, not 'w4'"),
+        ({"map": "w4"}, "map must be one of balance, dwm, pieces, saw, unet, w3, not 'w4'"),
         (
             {"map": "dwm", "options": {"nu": 3}},
             "weight map dwm has no option 'nu': it has balance, beta, additive",

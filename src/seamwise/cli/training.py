@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 _SYSTEMS = (
     "unet2, unet3 and unet: U-Net's weight map; fl: focal loss; dwm: distance weights; "
     "saw: shape-aware weights; bwm: balanced classes; w3: W³ weights; lsmax: Lovász-softmax; "
-    "dsc: cross entropy and soft Dice; j3, j4: cross entropy and Youden's J; ce2, ce3, ce4: cross "
+    "dsc: cross entropy and soft Dice; j3, j4: cross entropy and Youden's J; j3_cells, j4_cells: J "
+    "of cells, not of pixels; ce2, ce3, ce4: cross "
     "entropy on 2, 3 or 4 classes; dice, dice_focal, tversky, focal_tversky, youden: these alone, "
     "on 3 classes"
 )

@@ -26,8 +26,8 @@ def weights(
         MapName,
         typer.Option(
             "--map",
-            help="Weight map: balanced classes (balance), distance (dwm), shape-aware (saw), "
-            "U-Net's (unet) or W³ (w3).",
+            help="Weight map: balanced classes (balance), distance (dwm), pieces of a class for J "
+            "(pieces), shape-aware (saw), U-Net's (unet) or W³ (w3).",
         ),
     ],
     output: Annotated[

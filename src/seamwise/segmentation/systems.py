@@ -3,7 +3,7 @@
 The function with its name builds a system (`unet2`, `unet3`, `fl`, `dwm`, `saw`, `lsmax`, `bwm`,
 `unet`, `w3`, `dsc`, `j3`, `j4`; `ce2`, `ce3` and `ce4` are plain cross entropy; `dice`,
 `dice_focal`, `tversky`, `focal_tversky` and `youden` are the other losses of the package, on three
-classes). `system` takes the name as text.
+classes; `j3_cells` and `j4_cells` count cells in J). `system` takes the name as text.
 
 The width of the touching class is a setting, not a part of a system: 2 pixels by default, as in the
 thesis' chapter 5; its chapter 4 has 1. So compared systems differ in nothing else.
@@ -139,6 +139,25 @@ def j4(lam: Lam = None) -> System:
     return System(4, partial(losses.cross_entropy_and_youden, lam=_number_or_tensor(lam)))
 
 
+def j3_cells(lam: Lam = None) -> System:
+    """J3 whose J counts cells and seams, not pixels: its weights are those of `weights.pieces`."""
+    return System(3, partial(_youden_by_cells, lam=_number_or_tensor(lam)), "pieces")
+
+
+def j4_cells(lam: Lam = None) -> System:
+    """J4 whose J counts cells, seams and gaps, not pixels; see `j3_cells`."""
+    return System(4, partial(_youden_by_cells, lam=_number_or_tensor(lam)), "pieces")
+
+
+def _youden_by_cells(
+    logits: Tensor, target: Tensor, *, weight: Tensor | None = None, lam: float | Tensor | None
+) -> Tensor:
+    """Cross entropy of pixels plus Youden's J of pieces."""
+    return losses.cross_entropy(logits, target) + losses.youden(
+        logits, target, weight=weight, lam=lam
+    )
+
+
 def dice() -> System:
     """Soft Dice alone, thesis (2.9), on three classes."""
     return System(3, losses.dice)
@@ -172,12 +191,12 @@ BUILDERS: Mapping[SystemName, Callable[..., System]] = {
     cast(SystemName, build.__name__): build
     for build in (
         *(unet2, unet3, fl, dwm, saw, lsmax, bwm, unet, w3, dsc, j3, j4, ce2, ce3, ce4),
-        *(dice, dice_focal, tversky, focal_tversky, youden),
+        *(j3_cells, j4_cells, dice, dice_focal, tversky, focal_tversky, youden),
     )
 }
 
 
-WITH_J: tuple[SystemName, ...] = ("j3", "j4", "youden")
+WITH_J: tuple[SystemName, ...] = ("j3", "j4", "j3_cells", "j4_cells", "youden")
 
 
 def system(

@@ -22,6 +22,7 @@ from seamwise.words import Annotation, MapName
 MAPS = {
     "balance": weights.balance,
     "dwm": weights.dwm,
+    "pieces": weights.pieces,
     "saw": weights.saw,
     "unet": weights.unet,
     "w3": weights.w3,
@@ -44,7 +45,7 @@ class TargetAndWeight:
 
     Attributes
     ----------
-    map : {"balance", "dwm", "saw", "unet", "w3"}, optional
+    map : {"balance", "dwm", "pieces", "saw", "unet", "w3"}, optional
         The weight map (see `seamwise.weights`); None gives no weights. W³ is balanced by
         "frequency" by default, the other maps by "rarest".
     classes : {2, 3, 4}
@@ -198,7 +199,10 @@ class TargetAndWeight:
         """Return the weight map alone."""
         if self.map is None:
             raise ValueError(f"map is None: choose one of {_names()} for weights")
-        weight = MAPS[self.map](labels, target, spacing=spacing, counts=self.counts, **self.options)
+        make = MAPS[self.map]
+        # "pieces" compares within a class
+        counts = {"counts": self.counts} if "counts" in signature(make).parameters else {}
+        weight = make(labels, target, spacing=spacing, **counts, **self.options)
         if self.scale is None:
             return weight
         if self.scale != "mean":
