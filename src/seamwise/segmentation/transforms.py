@@ -4,7 +4,7 @@
 transforms.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from itertools import zip_longest
@@ -19,7 +19,7 @@ from seamwise.array_like import as_array
 from seamwise.labels import Labels, Target, as_labels, binary_target, semantic_target
 from seamwise.words import Annotation, MapName
 
-MAPS = {
+MAPS: dict[str, Callable[..., NDArray[np.float32]]] = {
     "balance": weights.balance,
     "dwm": weights.dwm,
     "pieces": weights.pieces,
