@@ -5,7 +5,7 @@ python benchmarks/peers/segment.py ../shared/data/dsb2018/train -o runs/peers
 
 ENVIRONMENT is the folder of a virtual environment with `stardist==0.9.2 tensorflow-cpu==2.21.0`, or
 with `cellpose==3.1.1.2 torch==2.13.0`. A peer's model is trained here for some minutes, so that its
-candidates are realistic, and kept in `runs/peers`. A peer without an environment does not take part.
+candidates are realistic, and kept in `runs/peers`. Peers without an environment take no part.
 
 The images are the report images of `nuclei-2d`, tiled to squares. Each peer segments a folder in a
 process of its own. `start` is the time from the start of the process to the first result. After it,
