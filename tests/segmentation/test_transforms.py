@@ -196,7 +196,8 @@ def test_a_batch_without_a_word_is_refused(shape, spacing):
 def test_what_is_no_batch_is_refused(shape, name):
     labels = np.zeros(shape, int)
     for batch in (labels, torch.from_numpy(labels)):
-        with pytest.raises(ValueError, match=r"labels must be a batch \(N, \*S\) or .*, not \("):
+        words = r"labels must be (a batch \(N, \*S\) or .*, not \(|an image, not the single number)"
+        with pytest.raises(ValueError, match=words):
             TargetAndWeight(map=name)(batch, batched=True)
 
 
