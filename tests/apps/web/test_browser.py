@@ -153,7 +153,7 @@ def hold_answer(tab, pattern, ask):
 
 def test_an_answer_for_another_image_comes_too_late(tab):
     open_image(tab, "nuclei.png")
-    release = hold_answer(tab, "**/decode", lambda: move_slider(tab, 100))
+    release = hold_answer(tab, "**/decode*", lambda: move_slider(tab, 100))
     tab.click("#open")
     tab.click("#entries button:has-text('day 2')")
     tab.click("#entries button:has-text('small.png')")
@@ -172,7 +172,7 @@ def test_changes_are_made_one_after_the_other(tab):
         tab.keyboard.press("Delete")
         settle(tab)
     assert count(tab) == before - 2
-    release = hold_answer(tab, "**/edit", lambda: tab.keyboard.press("Control+z"))
+    release = hold_answer(tab, "**/edit*", lambda: tab.keyboard.press("Control+z"))
     tab.keyboard.press("Control+z")
     release()
     assert count(tab) == before
@@ -218,7 +218,7 @@ def test_a_threshold_that_is_typed_stays_in_its_range(tab):
 
 def test_a_table_that_fails_is_told_once_and_not_of_another_image(tab):
     open_image(tab, "nuclei.png")
-    tab.route("**/table", lambda route: route.abort(), times=1)
+    tab.route("**/table*", lambda route: route.abort(), times=1)
     move_slider(tab, 100)
     settle(tab)
     assert "does not answer" in tab.inner_text("#message-words")

@@ -69,7 +69,7 @@ def test_a_series_is_searched_in_all_time_points(tab, planes):
     picture(tab, "series")
     assert count(tab) == counts[1]
     tab.keyboard.press(">")
-    tab.wait_for_function(f"document.querySelector('#counts').textContent == '{counts[2]} cells'")
+    tab.wait_for_selector(f"#counts:text-is('{counts[2]} cells')")
     labels = save(tab, "#save-all")
     assert labels.suggested_filename == "series_masks.zip"
     with zipfile.ZipFile(labels.path()) as archive:
@@ -88,11 +88,11 @@ def test_a_stack_has_cells_across_its_slices(tab):
     tab.keyboard.press("Home")
     assert tab.inner_text("#z-words") == "1 of 24"
     tab.locator("#rows tr.cell").first.click()  # jumps to the middle of the cell
-    tab.wait_for_function("document.querySelector('#z-words').textContent != '1 of 24'")
+    tab.wait_for_selector("#z-words:not(:text-is('1 of 24'))")
     assert tab.locator("tr.chosen").count() == 1
     before = count(tab)
     tab.keyboard.press("Delete")
-    tab.wait_for_function(f"document.querySelector('#counts').textContent != '{before} cells'")
+    tab.wait_for_selector(f"#counts:not(:text-is('{before} cells'))")
     tab.keyboard.press(".")
     tab.wait_for_timeout(500)
     assert count(tab) == before - 1

@@ -35,7 +35,8 @@ function withJson(fields) {
   };
 }
 
-const at = ({ time, z }) => `time=${time}&z=${z}`; // a plane
+// a plane; by default the first one
+const at = ({ time, z } = { time: 0, z: 0 }) => `time=${time}&z=${z}`;
 const named = (name) => `name=${encodeURIComponent(name)}`;
 const json = async (path, options) => (await ask(path, options)).json();
 

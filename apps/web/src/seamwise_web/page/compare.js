@@ -45,6 +45,8 @@ const senders = {
   image: { file: api.upload, place: api.openFromFolder },
 };
 
+const hasManyPlanes = ({ slices, times, tiled }) => slices > 0 || times > 1 || Boolean(tiled);
+
 // Put files or places into the slots, beginning with the one that is chosen.
 const fill = inTurn(async (way, items) => {
   complain("");
@@ -54,6 +56,11 @@ const fill = inTurn(async (way, items) => {
     const opened = await attempt(() => senders[slot][way](item));
     idle();
     if (!opened) return;
+    if (slot === "image" && hasManyPlanes(opened)) {
+      api.close(opened.picture).catch(() => {});
+      complain(`${opened.name} has several planes, or is too large: choose an image of one plane.`);
+      return;
+    }
     state[slot] = opened;
     setSlot(nextSlot());
   }
