@@ -223,7 +223,9 @@ def test_labels_must_be_integers(tmp_path, labels):
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2, 3, 4), (0, 4)])
 def test_labels_must_be_2d_or_3d(tmp_path, shape):
-    with pytest.raises(ValueError, match="labels must (have axes YX or ZYX|be an image, not the single number)"):
+    with pytest.raises(
+        ValueError, match=r"labels must (have axes YX or ZYX|be an image, not the single number)"
+    ):
         write_labels(tmp_path / "x.tif", np.ones(shape, int))
 
 
