@@ -51,6 +51,14 @@ def test_a_component_with_a_low_peak_goes_to_its_neighbour_or_vanishes():
     assert relief(maps, peak=0).tolist() == argmax(maps[:3]).tolist() == [1, 1, 0, 2, 0, 3]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64])
+def test_maps_of_whole_numbers_are_those_of_floats(dtype):
+    maps = maps_of([0, 1, 1, 2, 1, 0, 1], [0, 1, 1, 0, 1, 0, 0])
+    assert relief(maps).max() == 2
+    np.testing.assert_array_equal(relief(maps.astype(dtype)), relief(maps))
+
+
 def test_a_core_splits_cells_whose_seam_only_the_relief_shows():
     maps = maps_of([1, 1, 1, 1, 1, 1, 0], [0.6, 0.9, 0.3, 0.2, 0.8, 0.5, -0.1])
     assert relief(maps).tolist() == [1, 1, 1, 1, 1, 1, 0]
