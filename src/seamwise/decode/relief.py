@@ -98,9 +98,9 @@ def relief(
     array([1, 1, 1, 2, 2, 2, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0], dtype=uint8)
     """
     probabilities, height = split_maps(maps)
+    probabilities = check_probabilities(probabilities)
     if height.dtype.kind in "biu":  # maps of 0 and 1
         height = height.astype(np.float32)
-    probabilities = check_probabilities(probabilities)
     classes = foreground_classes(probabilities, foreground=foreground, gap=gap)
     return judge_by_relief(
         with_cores(classes, height, core),
