@@ -73,7 +73,9 @@ def check_planes(file: tifffile.TiffFile) -> None:
 
 def _check_planes(planes: int) -> None:
     if planes > _MOST_PLANES:
-        raise ValueError(f"its OME metadata name {planes} planes of the size of a page")
+        raise ValueError(
+            f"its OME metadata name {planes} planes of the size of a page: export it again"
+        )
 
 
 def _leads_out(name: str) -> bool:

@@ -200,6 +200,7 @@ def merge_samples(samples: Sequence[Sample]) -> Sample:
     return Sample(tuple(np.concatenate(values) for values in channels), peaks.max(0), moments)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def normalization_of(
     samples: Sequence[Sample], rule: NormalizationRule, *, keep_noise: bool = False
 ) -> Normalization:
