@@ -56,3 +56,16 @@ def test_on_kubernetes_only_the_cluster_reaches_scheduler_and_workers():
             policies[selected] = [of["podSelector"]["matchLabels"] for of in rule["from"]]
     assert set(policies) == {pod["metadata"]["labels"]["app"] for pod in pods}
     assert all(of in labels for sources in policies.values() for of in sources)
+
+
+def test_the_workflow_pins_each_action_by_commit_and_may_only_read(project):
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    jobs = workflow["jobs"].values()
+    steps = [step for job in jobs for step in job["steps"]]
+    actions = [step["uses"] for step in steps if "uses" in step]
+    assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) for action in actions)
+    assert ".ci/run" in [step.get("run") for step in steps]
+    assert all(job["timeout-minutes"] <= 90 for job in jobs)
+    (versions,) = [job["strategy"]["matrix"]["python"] for job in jobs if "strategy" in job]
+    assert f">={versions[0]}" == project["requires-python"]

@@ -152,6 +152,12 @@ def test_lost_workers_and_schedulers_are_one_line():
     with pytest.raises(OSError, match="scheduler was lost") as caught:
         cluster._result(Lost(FutureCancelledError("x", "lost")), ("t0", 7))
     assert one_line(caught)
+    missing = ModuleNotFoundError("No module named 'seamwise'", name="seamwise")
+    with pytest.raises(OSError, match="came late cannot load seamwise") as caught:
+        cluster._result(Lost(missing), ("t0", 7))
+    assert one_line(caught, "install it there")
+    with pytest.raises(ModuleNotFoundError, match="rich"):  # a fault of the task itself
+        cluster._result(Lost(ModuleNotFoundError("no rich", name="rich")), ("t0", 7))
 
 
 @contextmanager

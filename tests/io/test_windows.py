@@ -98,3 +98,5 @@ def test_a_disk_of_this_system_is_asked(tmp_path):
     (tmp_path / "fOLDER").symlink_to(folder)  # as a disk answers that ignores case
     assert links._ignores_case(folder / "new")
     assert links.one_place(folder / "A") == links.one_place(folder / "a")
+    (folder / "2024").mkdir()  # no letter: its parent tells
+    assert links._ignores_case(folder / "2024")

@@ -140,8 +140,8 @@ def task_runner(
         The scheduler's address is not of a known kind.
     OSError
         No scheduler answers at the address, or it has no workers, or none that fits. While tasks
-        run: the scheduler is lost, several workers died on the same task, or no task ended for
-        ten minutes and no worker is there.
+        run: the scheduler is lost, several workers died on the same task, one that came late lacks
+        this package, or no task ended for ten minutes and no worker is there.
 
     Notes
     -----
@@ -274,6 +274,10 @@ def _result(future: Any, item: Item) -> tuple[str, str] | None:
         raise ChildProcessError(
             f"several workers died on {place}: if they ran out of memory, lower --memory"
         ) from error
+    except ModuleNotFoundError as error:
+        if error.name != "seamwise":
+            raise
+        raise ChildProcessError(f"a worker that came late {_LACKS}") from error
     except CancelledError as error:
         raise ConnectionError(
             "the dask scheduler was lost: start it, then run this again"

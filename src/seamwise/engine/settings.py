@@ -176,7 +176,7 @@ def make_settings(
         return TypeAdapter(kind).validate_python({**content, **overrides})
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
+        message = expected(first["msg"])
         if not first["loc"]:  # two settings contradict each other
             raise ValueError(message) from error
         name = ".".join(str(part) for part in first["loc"])

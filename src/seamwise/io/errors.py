@@ -1,7 +1,9 @@
-"""Errors of files in one line that names the file: `unreadable`, `error_line`, `first_line`."""
+"""Errors of files in one line that names the file: `unreadable`, `error_line`, `first_line`, `expected`."""
 
+import re
 from pathlib import Path
 
+_NO_NUMBER = re.compile(r"(?:invalid literal for int|could not convert string to float)[^']*('.*)")
 _REASON_LENGTH = 200  # characters; some decoders print the bytes they met
 
 WRONG_FIELDS = (
@@ -42,7 +44,7 @@ def unreadable(path: Path, kind: str, error: Exception) -> Exception:
 def first_line(error: Exception) -> str:
     """Return the first line of what a library says, or the kind of error if it says nothing.
 
-    A key that is missing says only its name.
+    A key that is missing, or a word in place of a number, is told in plain words.
 
     Examples
     --------
@@ -52,11 +54,15 @@ def first_line(error: Exception) -> str:
     'EOFError'
     >>> first_line(KeyError("pages"))
     "a part is missing ('pages')"
+    >>> first_line(ValueError("invalid literal for int() with base 10: 'abc'"))
+    "'abc' where a number must be"
     >>> first_line(IndexError("list index out of range"))
     'list index out of range'
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = lines[0][:_REASON_LENGTH]
+    if no_number := _NO_NUMBER.match(line):
+        return f"{no_number[1]} where a number must be"
     return f"a part is missing ({line})" if isinstance(error, KeyError) else line
 
 
@@ -70,3 +76,20 @@ def error_line(path: Path, error: Exception) -> str:
     """
     message = " ".join(str(error).split())
     return message if str(path) in message else f"{path}: {message}"
+
+
+def expected(message: str) -> str:
+    """Put what pydantic says of a wrong value in plain words: ``must be …``.
+
+    Examples
+    --------
+    >>> expected("Input should be a valid integer, unable to parse string as an integer")
+    'must be a whole number'
+    >>> expected("Input should be greater than 0")
+    'must be greater than 0'
+    >>> expected("Value error, it needs two numbers")
+    'it needs two numbers'
+    """
+    message = message.removeprefix("Value error, ").split(", unable", 1)[0]
+    message = re.sub(r"^Input should be", "must be", message)
+    return message.replace("a valid integer", "a whole number").replace("a valid ", "a ")

@@ -32,8 +32,13 @@ def one_place(path: str | os.PathLike[str]) -> str:
 
 
 def _ignores_case(folder: Path) -> bool:
-    """Whether a folder, or the first of its parents that exists, has two names by case."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    other = folder.with_name(folder.name.swapcase()) if folder.name else folder
-    return other != folder and other.exists() and other.samefile(folder)
+    """Whether a name in other case is the same place, as far as the folder and its parents tell.
+
+    The first that exists and has a letter in its name decides.
+    """
+    for place in (folder, *folder.parents):
+        name = place.name.swapcase()
+        if name != place.name and place.exists():
+            other = place.with_name(name)
+            return other.exists() and other.samefile(place)
+    return False

@@ -19,7 +19,7 @@ from seamwise.io.decode_rule import ReliefPair as ReliefPair
 from seamwise.io.decode_rule import ThresholdPair as ThresholdPair
 from seamwise.io.decode_rule import TuningRecord as TuningRecord
 from seamwise.io.decode_rule import WatershedPair as WatershedPair
-from seamwise.io.errors import first_line
+from seamwise.io.errors import expected, first_line
 from seamwise.io.links import real_path
 
 if TYPE_CHECKING:  # slow to import: networks that other runtimes compute do without it
@@ -447,4 +447,4 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"model file {path} is damaged: {field}: {first['msg']}") from error
+        raise ValueError(f"model file {path} is damaged: {field} {expected(first['msg'])}") from error
