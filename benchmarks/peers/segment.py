@@ -1,7 +1,7 @@
 r"""Speed and accuracy of seamwise and its peers, on the same images and cores.
 
 python benchmarks/peers/segment.py ../shared/data/dsb2018/train -o runs/peers
-    [--stardist ENVIRONMENT] [--cellpose ENVIRONMENT] [--minutes 10] [--quick]
+    [--stardist ENVIRONMENT] [--cellpose ENVIRONMENT] [--minutes 10] [--sides 256 1024] [--quick]
 
 ENVIRONMENT is the folder of a virtual environment with `stardist==0.9.2 tensorflow-cpu==2.21.0`, or
 with `cellpose==3.1.1.2 torch==2.13.0`. A peer's model is trained here for some minutes, so that its
@@ -109,9 +109,10 @@ def main() -> None:
     parser.add_argument("--stardist", type=Path, help="virtual environment with StarDist")
     parser.add_argument("--cellpose", type=Path, help="virtual environment with Cellpose 3")
     parser.add_argument("--minutes", type=float, default=10, help="of a peer's training")
+    parser.add_argument("--sides", type=int, nargs="+", default=SIDES, help="of the squares")
     parser.add_argument("--quick", action="store_true", help="small squares only, no accuracy")
     options = parser.parse_args()
-    sides, count = (SIDES[:2], 4) if options.quick else (SIDES, 9)
+    sides, count = (SIDES[:2], 4) if options.quick else (options.sides, 9)
     images = options.output / "images"
     write_images(options.data, images, sides, count)
     here = [sys.executable, str(HERE / "own_peer.py")]

@@ -122,12 +122,18 @@ def test_a_process_killed_before_it_moved_a_file_leaves_nothing_that_stays(tmp_p
     assert contents(tmp_path) == {"x.png": "new"}
 
 
-def test_a_process_killed_after_it_moved_all_leaves_nothing_that_stays(tmp_path, monkeypatch):
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_process_killed_after_it_moved_all_leaves_nothing_that_stays(
+    has_journal, tmp_path, monkeypatch
+):
     picture = tmp_path / "x.png"
     with monkeypatch.context() as patch:
         patch.setattr(journal, "_remove", lambda folder: None)
         write(picture, "x_depth.png")
     assert len(list(tmp_path.iterdir())) == 3
+    if not has_journal:  # killed while it removed the folder
+        (hidden,) = tmp_path.glob(".*")
+        (hidden / journal._JOURNAL).unlink()
     clear_finished(picture)
     assert contents(tmp_path) == {"x.png": "new", "x_depth.png": "new"}
 

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -162,14 +163,14 @@ def faults(
         return kills, found
 
 
-def annotated(folder: Path) -> None:
-    """Two images, their labels, and labels that miss a cell."""
+def annotated(folder: Path, names: str = "ab") -> None:
+    """Some images, their labels, and labels that miss a cell."""
     from seamwise.io import write_labels, write_png
 
     rng = np.random.default_rng(0)
     for place in ("images", "masks", "found"):
         (folder / place).mkdir()
-    for name in "ab":
+    for name in names:
         labels = np.zeros((40, 44), np.uint16)
         labels[4:14, 4:14], labels[4:14, 14:30], labels[20:36, 10:30] = 1, 2, 3
         image = 60 + 120 * (labels > 0) + rng.integers(0, 20, labels.shape)
@@ -193,19 +194,28 @@ def burst(folder: Path) -> None:
         write_png(folder / "frames" / f"{number}.png", frame.astype(np.uint8))
 
 
-QUICK = (
-    "--steps",
-    "2",
-    "--width",
-    "2",
-    "--crop",
-    "32",
-    "--batch-size",
-    "1",
-    "--hold-out-every",
-    "2",
-)
-RESUMED = {"train": "--resume"}
+def bursts(folder: Path) -> None:
+    """Two bursts."""
+    burst(folder)
+    for name in "ab":
+        shutil.copytree(folder / "frames", folder / "bursts" / name)
+
+
+def after(*lines: str) -> Callable[[Path], None]:
+    """What prepares a folder: `annotated`, and then commands."""
+
+    def prepare(folder: Path) -> None:
+        annotated(folder)
+        for line in lines:
+            code, _, words = run(line.split(), folder)
+            assert code == 0, words
+
+    return prepare
+
+
+TINY = "--steps 2 --width 2 --crop 32 --batch-size 1 --device cpu"
+TRAIN = f"train . -o run --hold-out-every 2 {TINY}"
+RESUMED = {"train": "--resume", "train-fusion": "--resume"}
 COMMANDS: dict[str, tuple[Callable[[Path], None], str]] = {
     "measure": (annotated, "measure images masks -o cells.csv"),
     "measure-plots": (annotated, "measure images masks -o cells.csv --plots"),
@@ -223,7 +233,29 @@ COMMANDS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "segment-zarr": (annotated, "segment images -o out --memory 1GB --device cpu"),
     "fuse": (burst, "fuse frames -o x.png --depth-map --method gff"),
-    "train": (annotated, "train . -o run --device cpu " + " ".join(QUICK)),
+    "fuse-bursts": (bursts, "fuse bursts -o out --depth-map --method gff"),
+    "train": (annotated, TRAIN),
+    "train-fusion": (annotated, f"train-fusion images -o run --hold-out-every 2 {TINY}"),
+    "compare": (partial(annotated, names="abcd"), f"compare . -o out --losses ce,dsc {TINY}"),
+    "tune": (
+        after(TRAIN),
+        "tune run/model.safetensors . -o tuned.safetensors --all --plot t.png --json t.json",
+    ),
+    "decode": (
+        after("segment images -o maps --probabilities --device cpu"),
+        "decode maps/probabilities -o out",
+    ),
+    "import-labels": (
+        after("export-labels masks -o outlines"),
+        "import-labels outlines -o out --overwrite",
+    ),
+    "evaluate-fusion": (
+        burst,
+        "evaluate-fusion frames/0.png frames/1.png frames/0.png -o out --json s.json --csv s.csv",
+    ),
+    "combine": (annotated, "combine nuclei-2d nuclei-2d -o both.safetensors"),
+    "export": (annotated, "export nuclei-2d -o net.onnx --overwrite"),
+    "demo": (annotated, "demo -o out"),
 }
 
 

@@ -1,4 +1,7 @@
-"""Errors of files in one line that names the file: `unreadable`, `error_line`, `first_line`, `expected`."""
+"""Errors of files in one line that names the file.
+
+See `unreadable`, `error_line`, `first_line` and `expected`.
+"""
 
 import re
 from pathlib import Path

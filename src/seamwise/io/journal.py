@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -48,9 +48,7 @@ def draft(main: Path) -> Iterator[Path]:
     >>> sorted(path.name for path in picture.parent.iterdir())
     ['x.png', 'x_depth.png']
     """
-    for folder in _leftovers(main):
-        if not (folder / _JOURNAL).exists():  # no file of it has moved
-            _remove(folder)
+    _remove_unnoted(_leftovers(main))
     folder = main.with_name(_prefix(main) + secrets.token_hex(6))
     try:
         make_folder(folder)
@@ -74,9 +72,7 @@ def unfinished(main: Path) -> frozenset[Path]:
     that cannot be read names none. On Windows there are none.
     """
     leftovers = _leftovers(main)
-    for folder in leftovers:
-        if not (folder / _JOURNAL).exists():  # all its files have moved, or none
-            _remove(folder)
+    _remove_unnoted(leftovers)
     return frozenset(path for folder in leftovers for path in _noted(folder, main))
 
 
@@ -85,8 +81,17 @@ def clear_finished(main: Path) -> None:
 
     If somebody has changed `main` since then, the hidden folder stays; the next `draft` removes it.
     """
-    for folder in _leftovers(main):
+    leftovers = _leftovers(main)
+    _remove_unnoted(leftovers)
+    for folder in leftovers:
         if main in _noted(folder, main):
+            _remove(folder)
+
+
+def _remove_unnoted(folders: Iterable[Path]) -> None:
+    """Remove those without a journal: all their files have moved, or none."""
+    for folder in folders:
+        if not (folder / _JOURNAL).exists():
             _remove(folder)
 
 

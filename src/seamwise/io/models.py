@@ -447,4 +447,6 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"model file {path} is damaged: {field} {expected(first['msg'])}") from error
+        raise ValueError(
+            f"model file {path} is damaged: {field}: {expected(first['msg'])}"
+        ) from error
