@@ -446,7 +446,5 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise ValueError(
-            f"model file {path} is damaged: {field}: {expected(first['msg'])}"
-        ) from error
+        field, words = ".".join(map(str, first["loc"])), expected(first["msg"])
+        raise ValueError(f"model file {path} is damaged: {field}: {words}") from error
