@@ -33,7 +33,7 @@ def write_images(folder: Path, count: int, side: int) -> None:
 
 
 def seconds(folder: Path, model: Model | None = None) -> float:
-    """Of all files, read to written; without a model with its loading.
+    """Seconds of all files, read to written; without a model with its loading.
 
     Two images may be in work: the time between two reports says nothing.
     """
@@ -45,7 +45,7 @@ def seconds(folder: Path, model: Model | None = None) -> float:
 
 
 def network_seconds(model: Model, tile: torch.Tensor) -> float:
-    """Of the bare network for a tile, the median of five calls: no run can be faster."""
+    """Seconds of the bare network for a tile, the median of five calls: no run can be faster."""
     times = []
     with torch.inference_mode():
         for _ in range(5):
