@@ -1,9 +1,10 @@
 r"""Where the time of a training step goes: samples, network, loss; and the same in plain PyTorch.
 
-python benchmarks/training.py [--quick]
+python benchmarks/training.py [--float32] [--quick]
 
 Times are those of the processor, not of the clock, so that other work on the machine counts little.
-The data are drawn cells; the network is the one that `train` builds by default, with one thread.
+The data are drawn cells; the network is the one that `train` builds by default, with one thread. As
+in `train`, it computes in bfloat16 where the processor does; --float32 for the others.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seamwise.engine import build_network
+from seamwise.engine import build_network, choose_precision
 from seamwise.io import Architecture
 from seamwise.segmentation import (
     AnnotatedImage,
@@ -56,6 +57,27 @@ def images() -> list[AnnotatedImage]:
     ]
 
 
+class Network:
+    """The network and its optimizer, as `train` runs them."""
+
+    def __init__(self, channels: int, *, float32: bool) -> None:
+        net = build_network(Architecture(in_channels=1, out_channels=channels, width=16))
+        self.net = net.to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
+        precision = choose_precision(torch.device("cpu"))
+        self.is_rounded = precision == torch.bfloat16 and not float32
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits in float32."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_rounded):
+            return self.net(image.contiguous(memory_format=torch.channels_last)).float()
+
+    def step(self) -> None:
+        """Change the weights by what `backward` left."""
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
 def samples_of(name: str, training: Sequence[AnnotatedImage]) -> Samples:
     settings = TrainSettings(loss=name)
     transform = settings.transform()
@@ -72,11 +94,10 @@ def samples_of(name: str, training: Sequence[AnnotatedImage]) -> Samples:
     )
 
 
-def time_step(name: str, training: Sequence[AnnotatedImage], rounds: int) -> Step:
+def time_step(name: str, training: Sequence[AnnotatedImage], rounds: int, *, float32: bool) -> Step:
     """Median times of a step of a system."""
     samples, built = samples_of(name, training), system(name)
-    net = build_network(Architecture(in_channels=1, out_channels=built.classes, width=16))
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
+    net = Network(built.classes, float32=float32)
     times = []
     for number in range(rounds + 1):
         marks = [time.process_time()]
@@ -89,18 +110,16 @@ def time_step(name: str, training: Sequence[AnnotatedImage], rounds: int) -> Ste
         built.loss(logits, target, **({"weight": weight[0]} if weight else {})).backward()
         marks.append(time.process_time())
         output.backward(logits.grad)
-        optimizer.step()
-        optimizer.zero_grad()
+        net.step()
         marks.append(time.process_time())
         drawing, forward, loss, backward = np.diff(marks)
         times.append((drawing, forward + backward, loss))
     return Step(*np.median(times[1:], 0))
 
 
-def time_plain(training: Sequence[AnnotatedImage], rounds: int) -> float:
+def time_plain(training: Sequence[AnnotatedImage], rounds: int, *, float32: bool) -> float:
     """Seconds of a step in plain PyTorch: the same network, random crops, torch's cross entropy."""
-    net = build_network(Architecture(in_channels=1, out_channels=4, width=16))
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
+    net = Network(4, float32=float32)
     criterion = nn.CrossEntropyLoss()
     rng = np.random.default_rng(0)
     stack = torch.from_numpy(np.stack([image.image for image in training]))
@@ -114,8 +133,7 @@ def time_plain(training: Sequence[AnnotatedImage], rounds: int) -> float:
         image = torch.stack([stack[n, :, y, x] for n, y, x in crops])
         truth = torch.stack([target[n, y, x] for n, y, x in crops])
         criterion(net(image), truth).backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        net.step()
         times.append(time.process_time() - begin)
     return float(np.median(times[1:]))
 
@@ -125,13 +143,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="two systems, one round")
-    quick = parser.parse_args().quick
+    parser.add_argument("--float32", action="store_true", help="no bfloat16")
+    options = parser.parse_args()
     torch.set_num_threads(1)
-    rounds, names = (1, SYSTEMS[:2]) if quick else (7, SYSTEMS)
+    rounds, names = (1, SYSTEMS[:2]) if options.quick else (7, SYSTEMS)
     training = images()
     for name in names:
-        plain = time_plain(training, rounds)  # next to each system, since the machine's pace varies
-        step = time_step(name, training, rounds)
+        # next to each system, since the machine's pace varies
+        plain = time_plain(training, rounds, float32=options.float32)
+        step = time_step(name, training, rounds, float32=options.float32)
         total = step.samples + step.network + step.loss
         parts = (
             f"{part} {1e3 * getattr(step, part):.0f} ms" for part in ("samples", "network", "loss")
