@@ -80,7 +80,7 @@ class Cell:
 
 
 def cells(described: Mapping[str, Any]) -> list[Cell]:
-    """List the networks that the protocol asks for, those that cost least first."""
+    """List the networks that the protocol asks for: those that cost least first, then by seed."""
     found = [
         Cell(Size(int(steps), width), loss, seed)
         for steps, seeds in described["steps"].items()
@@ -94,7 +94,7 @@ def cells(described: Mapping[str, Any]) -> list[Cell]:
         for loss in longest["losses"]
         for seed in longest["seeds"]
     ]
-    return sorted(found, key=lambda cell: cell.cost)
+    return sorted(found, key=lambda cell: (cell.cost, cell.seed))
 
 
 def key(size: Size, loss: str) -> str:

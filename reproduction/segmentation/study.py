@@ -433,7 +433,10 @@ def _from_folder(
     split = find_pairs(folder)
     pairs = sorted({*split.training, *split.validation}, key=lambda pair: pair.name)
     names = [pair.name for pair in pairs]
-    test = entry.get("test") or names[:: entry["test_every"]]
+    if "test_series" in entry:  # of the Cell Tracking Challenge
+        test = [name for name in names if name.startswith(f"{entry['test_series']}-")]
+    else:
+        test = entry.get("test") or names[:: entry["test_every"]]
     missing = [name for name in (*test, *entry.get("validation", ())) if name not in names]
     if missing:
         raise ValueError(

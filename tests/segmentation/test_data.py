@@ -117,6 +117,42 @@ def test_nnunet_channels_become_one_image(tmp_path):
     assert image.image.shape == (2, 20, 24)
 
 
+def challenge(folder, series, numbers, *, truth="GT"):
+    for number in range(4):
+        write(folder / series / f"t{number:03}.tif", GREY)
+    for number in numbers:
+        write(folder / f"{series}_{truth}" / "SEG" / f"man_seg{number:03}.tif", LABELS)
+
+
+def test_series_of_the_cell_tracking_challenge(tmp_path):
+    challenge(tmp_path, "01", [0, 2])
+    write(tmp_path / "01_GT" / "TRA" / "man_track000.tif", LABELS)
+    assert names(find_pairs(tmp_path).training) == ["01-t002"]  # one series: every 7th
+    challenge(tmp_path, "02", [1, 3], truth="ST")
+    split = find_pairs(tmp_path)
+    assert names(split.training) == ["01-t000", "01-t002"]
+    assert names(split.validation) == ["02-t001", "02-t003"]
+    pair = split.training[1]
+    assert pair.images == (tmp_path / "01" / "t002.tif",)
+    assert pair.labels == tmp_path / "01_GT" / "SEG" / "man_seg002.tif"
+    assert read_pair(pair).labels.max() == 2
+    challenge(tmp_path, "02", [2])  # people before programs
+    assert names(find_pairs(tmp_path).validation) == ["02-t002"]
+
+
+def test_a_mask_of_the_challenge_without_a_frame_is_named(tmp_path):
+    challenge(tmp_path, "01", [1, 9])
+    with pytest.raises(FileNotFoundError, match=r"man_seg009\.tif has no frame t009\.tif in"):
+        find_pairs(tmp_path)
+
+
+def test_masks_of_single_slices_are_not_read(tmp_path):
+    challenge(tmp_path, "01", [])
+    write(tmp_path / "01_GT" / "SEG" / "man_seg_000_005.tif", LABELS)
+    with pytest.raises(FileNotFoundError, match=r"SEG holds no man_seg000\.tif: masks of single"):
+        find_pairs(tmp_path)
+
+
 def test_reading_normalises_and_renumbers(tmp_path):
     write(tmp_path / "a.png", GREY)
     write(tmp_path / "a_masks.tif", np.where(LABELS == 300, -5, LABELS.astype(np.int16)))

@@ -120,8 +120,9 @@ def train(
     """Train a model on a folder of images and masks.
 
     The folder holds images/ and masks/ with equal names, also under train/ and val/; or x.tif
-    next to x_masks.tif; or nnU-Net's imagesTr/ and labelsTr/. Masks number the cells 1, 2, …;
-    0 is background, negative pixels are ignored.
+    next to x_masks.tif; or nnU-Net's imagesTr/ and labelsTr/; or series of the Cell Tracking
+    Challenge, 01/ and 01_GT/SEG/. Masks number the cells 1, 2, …; 0 is background, negative
+    pixels are ignored.
 
     Options on the command line override those in --settings, whose defaults hold otherwise.
     Ctrl-C writes a checkpoint, from which --resume continues.

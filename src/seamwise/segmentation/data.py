@@ -16,6 +16,7 @@ from seamwise.io.listing import by_stem, find_images, stem
 from seamwise.io.models import NormalizationRule, SegmentationInfo
 from seamwise.io.outcome import amount
 from seamwise.labels import Fragments, Labels, connected_components, fragments, relabel
+from seamwise.segmentation.challenge_folder import annotated_frames, last_series, series_folders
 from seamwise.segmentation.channels import joined_channels
 from seamwise.segmentation.nnunet_classes import RECORD, ClassNames, as_annotation, class_names
 from seamwise.segmentation.normalization import normalization
@@ -114,10 +115,12 @@ def find_pairs(folder: AnyPath, *, hold_out_every: int = 7) -> Split:
       is not used);
     - ``x.tif`` next to ``x_masks.tif``;
     - nnU-Net: ``imagesTr/case_0000.tif`` (one file per channel), ``labelsTr/case.tif``,
-      ``dataset.json``.
+      ``dataset.json``;
+    - Cell Tracking Challenge: ``01/t000.tif``, ``01_GT/SEG/man_seg000.tif``, if there is a mask.
 
     Without a ``val/`` folder, every `hold_out_every`-th image by sorted name (the first, the
-    1+k-th, …) is for validation. A single image is for both.
+    1+k-th, …) is for validation. A single image is for both. With several series of the Cell
+    Tracking Challenge, the last is for validation: frames of one series look alike.
 
     Raises
     ------
@@ -134,7 +137,9 @@ def find_pairs(folder: AnyPath, *, hold_out_every: int = 7) -> Split:
         return Split(training, validation[0])
     if len(training) == 1:
         return Split(training, training)
-    held_out = training[::hold_out_every]
+    last = last_series(folder)
+    held_out = tuple(pair for pair in training if pair.images[0].parent == last)
+    held_out = held_out or training[::hold_out_every]
     return Split(tuple(pair for pair in training if pair not in held_out), held_out)
 
 
@@ -404,6 +409,8 @@ def images_and_masks(folder: Path) -> tuple[dict[str, tuple[Path, ...]], dict[st
     """
     if (folder / "imagesTr").is_dir():
         return _nnunet_images(folder), by_stem(find_images(folder / "labelsTr", masks=True))
+    if series_folders(folder):
+        return annotated_frames(folder)
     if (folder / "images").is_dir():
         images = by_stem(find_images(folder / "images"))
         masks = by_stem(find_images(folder / "masks", masks=True))
