@@ -35,7 +35,7 @@ def write_images(folder: Path, count: int, side: int) -> None:
 def seconds(folder: Path, model: Model | None = None) -> float:
     """Seconds of all files, read to written; without a model with its loading.
 
-    Two images may be in work: the time between two reports says nothing.
+    Several images may be in work: the time between two reports says nothing.
     """
     begin = time.perf_counter()
     files = OutputOptions(overwrite=True)

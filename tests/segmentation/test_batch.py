@@ -402,6 +402,7 @@ def test_options_that_no_file_could_satisfy_are_refused_at_once(images, tmp_path
 
 def test_an_interrupted_overwrite_leaves_no_mixture(images, tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "_QUEUE", 1)
+    monkeypatch.setattr(batch, "STREAMS", 1)
     list(
         segment_files(images, tmp_path / "out", SegmentOptions(), files=OutputOptions(overlay=True))
     )

@@ -2,6 +2,7 @@
 
 import json
 from importlib.util import find_spec
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ from seamwise.engine import Resources
 from seamwise.engine import runtime as runtimes
 from seamwise.io import NormalizationRule
 from seamwise.io.ome_zarr import read_record, write_image
-from seamwise.segmentation import Model, OutputOptions, SegmentOptions, load, segment_files
+from seamwise.segmentation import (
+    Model,
+    OutputOptions,
+    SegmentOptions,
+    batch,
+    load,
+    segment_files,
+)
 from seamwise.synth import crowded_cells
 
 
@@ -86,16 +94,24 @@ def test_the_record_names_the_model_that_was_loaded_not_that_of_the_options(fold
 def test_the_files_are_the_same_from_halves_of_the_cores_and_from_all(tmp_path, monkeypatch):
     monkeypatch.setattr(runtimes, "thread_count", lambda: 2)
     (tmp_path / "images").mkdir()
-    for number in range(4):
+    for number in range(6):
         image = crowded_cells((120, 150), cells=20, rng=number).image
         tifffile.imwrite(tmp_path / "images" / f"{number}.tif", image)
     model = load("nuclei-2d", device="cpu", runtime="openvino")
     assert model.runtime.in_streams is not None
+    three, run_one = Barrier(3), batch._run
+
+    def run_of_three(*arguments):
+        three.wait(30)  # two in the network, and one that is read, decoded or written
+        return run_one(*arguments)
+
+    monkeypatch.setattr(batch, "_run", run_of_three)
     together, alone = tmp_path / "together", tmp_path / "alone"
     run(tmp_path / "images", together, model)
-    for number in range(4):
+    monkeypatch.setattr(batch, "_run", run_one)
+    for number in range(6):
         run(tmp_path / "images" / f"{number}.tif", alone, model)
-    for number in range(4):
+    for number in range(6):
         labels = f"{number}.tif"
         assert (together / labels).read_bytes() == (alone / labels).read_bytes()
     (together / "0.tif").unlink()  # as if the run had been interrupted

@@ -17,6 +17,7 @@ from seamwise.engine.listener import Listener
 from seamwise.engine.memory import free_memory
 from seamwise.engine.prefetch import prefetch
 from seamwise.engine.resources import Resources
+from seamwise.engine.runtime import STREAMS
 from seamwise.engine.runtime_record import kept_runtime, runtime_of_record
 from seamwise.io.atomic import has_long_name, make_folder, remove_file
 from seamwise.io.errors import error_line
@@ -96,9 +97,9 @@ def segment_files(
     model, are reported and count as failed.
 
     Everything that would stop the whole job is checked at the call. The work is done as the
-    outcomes are drawn. Two images are in work at a time wherever both fit the memory: of images of
-    about one size, each goes through the network on half of the cores; else one is read, decoded
-    or written while the network sees the other. The labels are the same either way. Files whose
+    outcomes are drawn. Several images are in work at a time as far as they fit the memory: one is
+    read, decoded or written while the network sees another, or, of images of about one size, two
+    others, each on half of the cores. The labels are the same either way. Files whose
     labels already exist are skipped, unless `files.overwrite`; a missing overlay is drawn from
     them. Files that cannot be read or segmented are reported and skipped.
 
@@ -185,9 +186,10 @@ def segment_files(
     def outcomes() -> Iterator[Outcome]:
         by_block = partial(_run_by_block, provenance, model, options, resources, files, listener)
         limit = resources.memory or free_memory()
-        threads = 2 if len(jobs) > 1 else 1
-        peaks = [job.memory for job in jobs if not job.by_block]
-        sharing = model.shared(in_streams=are_even(peaks, limit))
+        in_streams = are_even([job.memory for job in jobs if not job.by_block], limit)
+        # as many as the network sees at once, and one that is read, decoded or written
+        threads = (STREAMS if in_streams else 1) + 1 if len(jobs) > 1 else 1
+        sharing = model.shared(in_streams=in_streams)
         with results, sharing if threads > 1 else nullcontext(model) as shared:
 
             def run(job: ImageJob) -> _Result:
