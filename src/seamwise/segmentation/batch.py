@@ -74,6 +74,7 @@ from seamwise.segmentation.stitch import segment_slices
 from seamwise.words import Precision
 
 _PICTURE_BYTES = 3  # of a pixel of a PNG or JPEG, at most
+_MANY = 6  # images
 _QUEUE = 4  # images in work, or done while an earlier one is in work
 
 _Result = tuple[tuple[str, ...], bool]  # messages for the user, and whether the image failed
@@ -97,11 +98,11 @@ def segment_files(
     model, are reported and count as failed.
 
     Everything that would stop the whole job is checked at the call. The work is done as the
-    outcomes are drawn. Several images are in work at a time as far as they fit the memory: one is
-    read, decoded or written while the network sees another, or, of images of about one size, two
-    others, each on half of the cores. The labels are the same either way. Files whose
-    labels already exist are skipped, unless `files.overwrite`; a missing overlay is drawn from
-    them. Files that cannot be read or segmented are reported and skipped.
+    outcomes are drawn. Two or three images are in work at a time wherever they fit the memory: of
+    images of about one size, two go through the network, each on half of the cores; else one is
+    read, decoded or written while the network sees another. The labels are the same either way.
+    Files whose labels already exist are skipped, unless `files.overwrite`; a missing overlay is
+    drawn from them. Files that cannot be read or segmented are reported and skipped.
 
     Parameters
     ----------
@@ -187,8 +188,10 @@ def segment_files(
         by_block = partial(_run_by_block, provenance, model, options, resources, files, listener)
         limit = resources.memory or free_memory()
         in_streams = are_even([job.memory for job in jobs if not job.by_block], limit)
-        # as many as the network sees at once, and one that is read, decoded or written
-        threads = (STREAMS if in_streams else 1) + 1 if len(jobs) > 1 else 1
+        # as many as the network sees at once, and one that is read, decoded or written; with few
+        # images the last one would be left alone on half of the cores
+        has_many = in_streams and len(jobs) >= _MANY
+        threads = STREAMS + 1 if has_many else 2 if len(jobs) > 1 else 1
         sharing = model.shared(in_streams=in_streams)
         with results, sharing if threads > 1 else nullcontext(model) as shared:
 
