@@ -191,7 +191,7 @@ def segment_files(
         # as many as the network sees at once, and one that is read, decoded or written; with few
         # images the last one would be left alone on half of the cores
         has_many = in_streams and len(jobs) >= _MANY
-        threads = STREAMS + 1 if has_many else 2 if len(jobs) > 1 else 1
+        threads = STREAMS + 1 if has_many else max(min(len(jobs), 2), 1)
         sharing = model.shared(in_streams=in_streams)
         with results, sharing if threads > 1 else nullcontext(model) as shared:
 
