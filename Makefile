@@ -168,10 +168,11 @@ reproduction: $(VENV)/.installed
 	done
 	$(BIN)/python reproduction/segmentation/fig33_35.py
 
-# docs/segmentation-thesis.md with its pictures, docs/thesis.md and docs/thesis-parts.md, from the numbers that are kept
+# docs/segmentation-thesis.md with its pictures, docs/fusion-thesis.md, docs/thesis.md and docs/thesis-parts.md, from the numbers that are kept
 reproduction-report: $(VENV)/.installed
 	$(BIN)/python reproduction/segmentation/report.py
 	$(BIN)/python reproduction/segmentation/summary.py
+	$(BIN)/python reproduction/fusion/fusion_page.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -12,6 +12,7 @@ long the rest would take.
 import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -24,7 +25,7 @@ from matplotlib.figure import Figure
 import measures
 from seamwise.analysis import holm_corrected, markdown_table
 from seamwise.segmentation import train
-from study import Study, Variant, command
+from study import Study, Variant, command, read_protocol
 from table6 import SYSTEMS
 from units import Units, per_data_set
 
@@ -108,6 +109,23 @@ def sizes(units: Units) -> list[Size]:
     return sorted({Size(int(match[2]), int(match[1])) for match in found if match})
 
 
+def state(units: Units) -> str:
+    """Write which networks are measured, and how many of those that the protocol asks for."""
+    planned = cells(read_protocol()["scaling"])
+    measured = [
+        cell for cell in planned if f"{key(cell.size, cell.loss)}/{cell.seed}" in units.content
+    ]
+    seeds: dict[Size, Counter[str]] = {}
+    for cell in measured:
+        seeds.setdefault(cell.size, Counter())[NAMES[cell.loss]] += 1
+    lines = []
+    for size, counts in seeds.items():
+        listed = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        lines.append(f"- {size}: {listed}")
+    head = f"{len(measured)} of {len(planned)} networks are measured, in brackets how many seeds:"
+    return "\n".join([head, "", *lines, "", "The others are not run yet."])
+
+
 def table(units: Units) -> str:
     """Write PQ of each loss at each size, by arg max and by watershed."""
     lines = []
@@ -159,6 +177,7 @@ def section(results: Path, pictures: Path) -> str:
     def part(name: str, units: Units) -> Iterable[str]:
         draw(units, pictures / f"scaling-{name}.png")
         return (
+            state(units),
             table(units),
             f"![PQ against width and steps](images/scaling-{name}.png)",
             verdicts(units),

@@ -28,7 +28,12 @@ SECONDS = ROOT / "recipes" / "thesis" / "seconds.json"
 WORDS = {"thesis.md": HERE / "summary.md", "thesis-parts.md": HERE / "parts.md"}
 SCORE = ("data", "set", "loss", "decoder", "metric")
 TOUCHING = ("set", "loss", "decoder")
-KINDS = {"table6": "instances", "table4_5": "instances", "table2_3": "contours"}
+KINDS = {
+    "table6": "instances",
+    "table4_5": "instances",
+    "table2_3": "contours",
+    "fig38_40": "fig38_40",
+}
 
 
 def claim(table: str, name: str, text: str, results: Path) -> Claim:
@@ -40,7 +45,8 @@ def claim(table: str, name: str, text: str, results: Path) -> Claim:
         content: dict[str, Any] = {}
         for kind in ("instances", "variants"):
             content |= Units.read(results, kind, name).content
-        families = [script.claims(Units(content))]
+        units = Units(content)
+        families = [script.claims(units), script.further_claims(units)]
     else:
         families = script.claims(Units.read(results, KINDS[table], name))
         families = [families] if isinstance(families, list) else families

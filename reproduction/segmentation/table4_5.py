@@ -8,7 +8,7 @@ and W³; the thesis' second softmax is dropped, since with it the thresholds of 
 not be reached (see nets.Average).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from seamwise.analysis import (
     verdict_table,
 )
 from study import Study, command
-from units import Units, per_data_set
+from units import BALANCED, Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018")
 SYSTEMS = {"LSMAX": "lsmax", "BWM": "bwm", "UNET": "unet", "W³": "w3", "COMB": "comb"}
 
+SHOWN = {**SYSTEMS, **BALANCED}
 DECODERS = ("MAP", "TH", "WT")
 METRICS = ("P05", "RQ", "SQ", "PQ")
 PRINTED = {  # P05, RQ, SQ, PQ by each decoder, on the T-cells
@@ -111,7 +112,7 @@ THRESHOLDS = {  # γ1, γ2, τ0, τ1
 
 def table(units: Units) -> str:
     """Write ours, and below it the thesis' row."""
-    systems = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    systems = {name: loss for name, loss in SHOWN.items() if units.of(loss)}
     scores = list(product(DECODERS, METRICS))
 
     def column(decoder: str, metric: str) -> list[str]:
@@ -119,18 +120,23 @@ def table(units: Units) -> str:
 
     columns = [column(decoder, metric) for decoder, metric in scores]
     head = ["", *(" ".join(words) for words in scores)]
-    return table_with_reference(head, bold_columns(systems, columns), PRINTED)
+    return table_with_reference(head, bold_columns(systems, columns), of_shown(PRINTED))
 
 
 def thresholds(units: Units) -> str:
     """Write Table 5: the best pairs, ours and the thesis'."""
     ours = {}
-    for name, loss in SYSTEMS.items():
+    for name, loss in SHOWN.items():
         pairs = [(*unit["pairs"]["TH"][::-1], *unit["pairs"]["WT"]) for unit in units.of(loss)]
         if pairs:
             ours[name] = [spread_text(column, 2) for column in zip(*pairs, strict=True)]
     head = ["", "TH γ1 (cell)", "TH γ2 (touching)", "WT τ0 (background)", "WT τ1 (cell)"]
-    return table_with_reference(head, ours, THRESHOLDS, digits=2)
+    return table_with_reference(head, ours, of_shown(THRESHOLDS), digits=2)
+
+
+def of_shown(printed: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+    """Return the thesis' numbers of each row: those of W³ for both of its balances."""
+    return {**printed, **dict.fromkeys(BALANCED, printed["W³"])}
 
 
 def claims(units: Units) -> tuple[list[Claim], ...]:
@@ -176,13 +182,13 @@ def claims(units: Units) -> tuple[list[Claim], ...]:
     return gain_claims, lead_claims, ensemble_claims, adequate, poor
 
 
-def part(name: str, units: Units) -> Iterable[str]:
-    """Write tables and verdicts of a data set."""
-    return table(units), thresholds(units), verdict_table(*claims(units))
-
-
 def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
+
+    def part(name: str, units: Units) -> Iterable[str]:
+        shown = units.with_balanced(results, name)
+        return table(shown), thresholds(shown), verdict_table(*claims(units))
+
     return per_data_set(results, "instances", SETS, part, needs=SYSTEMS.values())
 
 

@@ -27,7 +27,7 @@ from seamwise.analysis import (
     verdict_table,
 )
 from study import Study, command
-from units import Unit, Units, per_data_set
+from units import BALANCED, Unit, Units, per_data_set
 
 SETS = ("usiigaci", "dsb2018", "cells")
 SYSTEMS = {
@@ -40,6 +40,7 @@ SYSTEMS = {
     "J4": "j4",
 }
 
+SHOWN = {**SYSTEMS, **BALANCED}
 OTHERS = {
     "UNET": "unet",
     "LSMAX": "lsmax",
@@ -66,7 +67,7 @@ ORDER = ("J4", "J3", "DSC", "W³", "BWM")  # by PQ, under arg max
 def table(units: Units) -> str:
     """Write P05, RQ, SQ, PQ and AP of every loss, by arg max and by the tuned watershed."""
     lines = []
-    systems = {name: loss for name, loss in SYSTEMS.items() if units.of(loss)}
+    systems = {name: loss for name, loss in SHOWN.items() if units.of(loss)}
     by_max = [(name, loss, "MAP") for name, loss in systems.items()]
     by_max += [
         (f"{name}, {BACKGROUND}", systems[name], "MAP+gap")
@@ -77,7 +78,7 @@ def table(units: Units) -> str:
         quality = bold_maximum([units.cell(loss, rule, metric="PQ") for _, loss, rule in rows])
         for (name, loss, rule), best in zip(rows, quality, strict=True):
             cells = [units.cell(loss, rule, metric=metric) for metric in METRICS[:-1]]
-            reference = PRINTED.get((name, rule))
+            reference = PRINTED.get((name.removesuffix(", N / n"), rule))
             thesis = f"{reference[-1]:.3f}" if reference else ""
             decoder = "WT" if rule == "WT" else "MAP"
             lines.append(
@@ -187,7 +188,7 @@ def section(results: Path, pictures: Path) -> str:
     def part(name: str, units: Units) -> Iterable[str]:
         share_table = touching_table(Units.read(results, "touching", name))
         return (
-            table(units),
+            table(units.with_balanced(results, name)),
             share_table,
             verdict_table(*claims(units)),
             ranks(units, pictures / f"table6-{name}.png"),

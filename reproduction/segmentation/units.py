@@ -13,6 +13,7 @@ from seamwise.io import read_json
 
 RADII = (1, 2, 3, 4, 5, 6, 7)  # of contours, in pixels
 CONTOURS = tuple(f"F1@{radius}" for radius in RADII)
+BALANCED = {"W³, N / n": "frequency/w3"}  # W³ with its default balance, among the variants
 
 Unit = Mapping[str, Any]
 Scores = Mapping[str, Sequence[Any]]
@@ -29,6 +30,13 @@ class Units:
         """Read a file of `study.Results`; no file has no measurements."""
         path = results / f"{kind}-{name}.json"
         return cls(read_json(path)["units"] if path.exists() else {})
+
+    def with_balanced(self, results: Path, name: str) -> "Units":
+        """Add the measurements of `BALANCED`, which stand among those of the variants."""
+        variants = Units.read(results, "variants", name).content
+        keys = tuple(f"{loss}/" for loss in BALANCED.values())
+        added = {key: unit for key, unit in variants.items() if key.startswith(keys)}
+        return Units({**self.content, **added})
 
     def by_seed(self, loss: str) -> dict[int, Unit]:
         """Return the measurements of a loss, or of a key such as "drop 25 %/j4", by seed."""

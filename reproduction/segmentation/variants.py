@@ -5,7 +5,7 @@ And which classes each loss sees where: pixels of the test images by true class 
 python reproduction/segmentation/variants.py ../shared/data [--sets dsb2018] [--seeds 0] [--quick]
 """
 
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from seamwise.analysis import (
 from seamwise.labels import CLASS_NAMES
 from seamwise.words import SystemName
 from study import DataSet, Study, Variant, command, read_protocol
-from units import Units
+from units import BALANCED, Units
 
 SETS = ("dsb2018", "usiigaci")
 DESCRIBED = read_protocol()["variants"]
@@ -116,12 +116,31 @@ def confusion_table(units: Units) -> str:
 
 def claims(units: Units) -> list[Claim]:
     """Judge where W³ balanced by N / n stands in the thesis' order."""
-    order = {"J3": "j3", "W³ with N / n": "frequency/w3", "BWM": "bwm"}
-    return [
-        units.above(f"{a} > {b} by arg max", (order[a], "MAP"), (order[b], "MAP"))
-        for a, b in pairwise(order)
-        if units.of(order[a]) and units.of(order[b])
-    ]
+    (own,) = BALANCED.values()
+    return judged(
+        units,
+        {
+            "J3 > W³ with N / n by arg max": (("j3", "MAP"), (own, "MAP")),
+            "W³ with N / n > BWM by arg max": ((own, "MAP"), ("bwm", "MAP")),
+        },
+    )
+
+
+def further_claims(units: Units) -> list[Claim]:
+    """Judge what Tables 4 and 6 say of W³, with N / n: a list of their own, asked later."""
+    (own,) = BALANCED.values()
+    pairs = {
+        "DSC > W³ with N / n by arg max": (("dsc", "MAP"), (own, "MAP")),
+        "W³ with N / n > BWM by watershed": ((own, "WT"), ("bwm", "WT")),
+        "the watershed helps W³ with N / n": ((own, "WT"), (own, "MAP")),
+    }
+    return judged(units, pairs)
+
+
+def judged(units: Units, pairs: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> list[Claim]:
+    """Judge each pair that is measured."""
+    claims_of_pairs = [units.above(text, *pair) for text, pair in pairs.items()]
+    return [claim for claim in claims_of_pairs if claim.verdict != "not measured"]
 
 
 def section(results: Path, pictures: Path) -> str:
@@ -130,14 +149,11 @@ def section(results: Path, pictures: Path) -> str:
     for name in SETS:
         plain, variants = (Units.read(results, kind, name) for kind in ("instances", "variants"))
         confusion = confusion_table(Units.read(results, "confusion", name))
-        order = (
-            claims(Units({**plain.content, **variants.content}))
-            if variants.of("frequency/w3")
-            else []
-        )
+        both = Units({**plain.content, **variants.content})
+        order = [claims(both), further_claims(both)] if variants.of("frequency/w3") else []
         sections = [
             part
-            for part in (confusion, table(plain, variants), verdict_table(order) if order else "")
+            for part in (confusion, table(plain, variants), verdict_table(*order) if order else "")
             if part
         ]
         parts += [f"**{name}**", *sections] if sections else []

@@ -10,7 +10,7 @@ import pytest
 from support.curves import no_curves
 
 FOLDER = Path(__file__).parents[2] / "reproduction"
-FOLDERS = (FOLDER, FOLDER / "segmentation")
+FOLDERS = (FOLDER / "fusion", FOLDER / "segmentation")
 
 if not FOLDER.is_dir():  # the source distribution lacks it
     collect_ignore_glob = ["test_*.py"]

@@ -613,12 +613,37 @@ def test_each_variant_differs_from_the_protocol_in_one_thing(scripts, study):
 def test_the_order_with_the_other_balance_takes_only_w3_from_the_variants(scripts):
     quality = np.linspace(0.3, 0.6, 8)
     found = units(scripts, j4=quality + 0.3, j3=quality + 0.2, w3=quality, bwm=quality + 0.1)
-    found.content["frequency/w3/0"] = {"MAP": counts(quality + 0.15)}
+    found.content["frequency/w3/0"] = {"MAP": counts(quality + 0.15), "WT": counts(quality)}
+    found.content["bwm/0"]["WT"] = counts(quality)
     found.content["lam0.5/j4/0"] = found.content["frequency/bwm/0"] = {"MAP": counts(quality + 0.9)}
     assert claims_of(scripts.variants, found) == {
         "J3 > W³ with N / n by arg max": "holds",
         "W³ with N / n > BWM by arg max": "holds",
     }
+    further = {c.text: c.verdict for c in scripts.variants.further_claims(found)}
+    assert further == {
+        "W³ with N / n > BWM by watershed": "no significant difference",
+        "the watershed helps W³ with N / n": "does not hold",
+    }
+
+
+def test_w3_with_its_default_balance_stands_in_the_tables_next_to_the_other(scripts, tmp_path):
+    quality = np.linspace(0.3, 0.6, 8)
+    pairs = {"TH": [0.1, 0.9], "WT": [0.4, 0.8]}
+    both = {"pairs": pairs, **dict.fromkeys(("MAP", "TH", "WT"), counts(quality))}
+    other = {**both, "MAP": counts(quality + 0.1)}
+    units = scripts.units.Units({"w3/0": both})
+    (tmp_path / "variants-dsb2018.json").write_text(
+        json.dumps({"units": {"frequency/w3/0": other, "few/w3/0": both}})
+    )
+    shown = units.with_balanced(tmp_path, "dsb2018")
+    assert set(shown.content) == {"w3/0", "frequency/w3/0"}
+    lines = scripts.table6.table(shown).splitlines()
+    (row,) = (line for line in lines if line.startswith("| W³, N / n, MAP |"))
+    assert "**0.550**" in row
+    assert row.endswith("| 0.551 |")  # the thesis' W³
+    assert "| W³, N / n | 0.90 | 0.10 | 0.40 | 0.80 |" in scripts.table4_5.thresholds(shown)
+    assert "| W³, N / n |" in scripts.table4_5.table(shown)
 
 
 def test_a_variant_is_set_beside_the_plain_loss_on_common_seeds(scripts):
@@ -868,6 +893,14 @@ def test_j_by_cells_is_measured_for_each_power_and_shown(
     assert scripts.by_cells.variant(0.5, data).changes == {
         "steps": 1200, "validate_every": 1200, "snapshot_every": 300, "weights": {"power": 0.5},
     }  # fmt: skip
+
+
+def test_the_page_says_what_of_the_scaling_study_is_measured(scripts):
+    keys = ("width8-steps600/ce3/0", "width8-steps600/ce3/1", "width8-steps600/j4/0", "other/j4/0")
+    text = scripts.scaling.state(scripts.units.Units({key: {} for key in keys}))
+    assert text.startswith("3 of 75 networks are measured")
+    assert "- width 8, 600 steps: CE3 (2), J4 (1)" in text
+    assert text.endswith("The others are not run yet.")
 
 
 def test_what_costs_least_is_measured_first(scripts):

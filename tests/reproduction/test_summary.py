@@ -121,3 +121,40 @@ def test_other_pages_quote_the_stored_numbers(scripts):
     which_loss = (root / "docs" / "which-loss.md").read_text(encoding="utf-8")
     assert f"its PQ fell by {lost('j4'):.2f}" in which_loss
     assert f"({alone[0]} against {alone[1]})" in which_loss
+
+
+def test_the_enhancement_of_a_noisy_stack_is_counted_and_judged(scripts, tmp_path):
+    script = scripts.fig38_40
+
+    def counts(tp):
+        return {"n_true": [10] * 8, "n_pred": [10] * 8, "tp": [tp] * 8, "iou": [0.8 * tp] * 8}
+
+    content = {f"{n}/{name}/0": counts(5) for n in script.PHOTONS for name in script.ENHANCEMENTS}
+    content["noisy/Gaussian, σ 1/0"] = counts(7)
+    content["noisy/median of 3/0"] = counts(3)
+    units = scripts.units.Units(content)
+    assert "| noisy, Gaussian, σ 1 | 56 of 80 | 0.70 | 0.560 |" in script.table(units)
+    assert [claim.verdict for claim in script.claims(units)] == ["holds", "does not hold"]
+    assert script.section(tmp_path, tmp_path) == ""
+
+
+def test_a_stack_has_the_same_cells_at_every_noise(scripts):
+    one, other = (scripts.fig38_40.draw_stack(0, photons) for photons in (100.0, 2.0))
+    np.testing.assert_array_equal(one.labels, other.labels)
+    assert (one.image != other.image).any()
+
+
+def test_every_picture_of_the_thesis_gallery_is_drawn_and_shown(scripts):
+    root = scripts.summary.ROOT
+    page = (root / "docs" / "thesis-gallery.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"images/thesis/(\w+)\.png", page))
+    assert shown == {*scripts.gallery.FIGURES, scripts.fig38_40.NAME}
+    for name in shown:
+        assert (root / "docs" / "images" / "thesis" / f"{name}.png").exists()
+
+
+def test_a_picture_of_the_thesis_gallery_is_drawn_from_small_networks(scripts, tmp_path):
+    networks = scripts.gallery.Networks(tmp_path, 1)
+    scripts.gallery.save(scripts.gallery.fig20(networks), tmp_path / "fig20.png")
+    assert (tmp_path / "fig20.png").stat().st_size > 10_000
+    assert {path.name for path in tmp_path.iterdir()} == {"fig20.png", "j4-drop50-1", "j4-erode2-1"}

@@ -1,6 +1,8 @@
 """What Tables 8 and 9 share: systems on pairs, seven metrics, ranks, and the thesis' claims."""
 
+import hashlib
 import importlib.util
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +21,9 @@ from seamwise.analysis import (
     p_text,
 )
 from seamwise.fusion import CLASSICAL, DUMMIES, METRICS, FusionScores, draw_boxplots, fuse, load
-from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_json, write_json
+from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_json
 from seamwise.metrics.fusion import ssim, to_grey
+from stored import check_stored, store
 
 SYSTEMS = {"CNN": "cnn", "DCT+CV": "dct-cv", "DCT": "dct", "GFF": "gff", "IM": "matting",
            "HF-Reg": "focus-reg", "HF-Seg": "focus-seg"}  # fmt: skip
@@ -28,6 +31,7 @@ PROPOSED = ("HF-Reg", "HF-Seg")
 OTHERS = tuple(name for name in SYSTEMS if name not in PROPOSED)
 CLAIMED = ("q_mi", "q_te", "q_ncie")
 FEWEST = 10  # pairs for a verdict
+DIGITS = 6  # of a score that is kept
 
 Printed = Mapping[
     str, Mapping[str, tuple[float, float]]
@@ -70,67 +74,80 @@ def rows(columns: Sequence[str], *lines: str) -> Printed:
     return metrics
 
 
-def score(pairs: Iterable[Pair], *, data: Path, scores_path: Path) -> FusionScores:
+def score(pairs: Iterable[Pair], *, scores_path: Path) -> FusionScores:
     """Score every system and both dummies on every pair.
 
-    What is scored is kept in a JSON file after each pair, and not scored again by the same models,
-    on the same data.
+    What is scored is kept in a JSON file after each pair, and not scored again by the same models
+    on the same pictures.
+
+    Raises
+    ------
+    ValueError
+        The extra matting is not installed, the file was made with other models, metrics or
+        pictures, or there are fewer than two pairs.
     """
     if importlib.util.find_spec("pymatting") is None:
-        raise SystemExit('IM needs the extra matting: pip install "seamwise[matting]"')
-    provenance = _provenance(data)
-    scores = _reusable_scores(scores_path, provenance)
+        raise ValueError('IM needs the extra matting: pip install "seamwise[matting]"')
+    provenance = _provenance()
+    stored = dict(check_stored(scores_path, provenance).get("pairs", {}))
     fusers: dict[str, Any] = {name: m if m in CLASSICAL else load(m) for name, m in SYSTEMS.items()}
-    methods = (*SYSTEMS, *DUMMIES)
     names = []
     for pair in pairs:
         names.append(pair.name)
-        if pair.name in scores:
+        sha256 = _sources_sha256(pair)
+        if pair.name in stored:
+            if stored[pair.name]["sources_sha256"] != sha256:
+                raise ValueError(
+                    f"{scores_path} has a pair {pair.name} of other pictures: it is kept, give "
+                    "another folder with -o"
+                )
             continue
         results = {name: fuse(pair.sources, model=fuser).image for name, fuser in fusers.items()}
         results |= dict(zip(DUMMIES, pair.sources, strict=True))
-        scores[pair.name] = {name: _score(pair, image) for name, image in results.items()}
-        write_json(scores_path, {"made_by": provenance.record(), "pairs": scores})
+        scores = {name: _score(pair, image) for name, image in results.items()}
+        stored[pair.name] = {"sources_sha256": sha256, "scores": scores}
+        store(scores_path, provenance, {"pairs": stored})
         print(f"{len(names)}: {pair.name}", flush=True)
+    return _as_scores(stored, names)
+
+
+def read_scores(path: Path) -> FusionScores:
+    """Read the scores of a file."""
+    pairs = read_json(path)["pairs"]
+    return _as_scores(pairs, list(pairs))
+
+
+def _as_scores(pairs: Mapping[str, Any], names: Sequence[str]) -> FusionScores:
     if len(names) < 2:
-        raise SystemExit(
+        raise ValueError(
             f"{len(names)} pairs have no standard deviation and no ranks: two or more are needed"
         )
-    metrics = tuple(scores[names[0]][methods[0]])
-    values = [
-        scores[name][method][metric] for name in names for method in methods for metric in metrics
-    ]
+    methods = (*SYSTEMS, *DUMMIES)
+    metrics = tuple(pairs[names[0]]["scores"][methods[0]])
+
+    cells = itertools.product(names, methods, metrics)
+    values = [pairs[name]["scores"][method][metric] for name, method, metric in cells]
     shape = (len(names), len(methods), len(metrics))
     return FusionScores(tuple(names), methods, metrics, np.array(values).reshape(shape))
 
 
-def _provenance(data: Path) -> Provenance:
+def _provenance() -> Provenance:
     """Return what a score depends on in addition to its pair."""
     files = {name: model_path(SYSTEMS[name], FusionInfo) for name in PROPOSED}
     models = {f"{name}_sha256": file_sha256(file) for name, file in files.items()}
-    rest = {"version": __version__, "metrics": [*METRICS, "ssim"], "data": data.resolve()}
-    return Provenance({**models, **rest})
+    return Provenance({**models, "version": __version__, "metrics": [*METRICS, "ssim"]})
 
 
-def _reusable_scores(path: Path, provenance: Provenance) -> dict[str, Any]:
-    """Read the scores of an earlier run; return none if they were made otherwise."""
-    if not path.exists():
-        return {}
-    content = read_json(path)
-    record = dict(content.get("made_by", {}))
-    # the first version kept the models under a name of their own
-    record |= {f"{name}_sha256": sha256 for name, sha256 in record.get("models", {}).items()}
-    difference = provenance.difference(record)
-    if difference:
-        print(f"{path} was {difference}: starting again", flush=True)
-        return {}
-    return dict(content["pairs"])
+def _sources_sha256(pair: Pair) -> str:
+    return hashlib.sha256(b"".join(source.tobytes() for source in pair.sources)).hexdigest()[:16]
 
 
 def _score(pair: Pair, image: NDArray[np.uint8]) -> dict[str, float]:
     a, b, fused = (to_grey(x) for x in (*pair.sources, image))
     scores = {name: metric(a, b, fused) for name, metric in METRICS.items()}
-    return scores if pair.truth is None else {**scores, "ssim": ssim(image, pair.truth)}
+    if pair.truth is not None:
+        scores["ssim"] = ssim(image, pair.truth)
+    return {name: round(value, DIGITS) for name, value in scores.items()}
 
 
 def summary(scores: FusionScores) -> Printed:
@@ -246,27 +263,25 @@ def significant_pairs(ranking: Ranking, ties: Iterable[tuple[str, str]]) -> list
     return [f"{a} and {b} (p {p_text(p)})" for a, b, p in p_values if p < LEVEL]
 
 
-def write(
-    scores: FusionScores, thesis: Thesis, output: Path, stem: str, *, heading: str, also: str = ""
-) -> None:
-    """Write ``<stem>.json`` and ``<stem>.md``, draw, and print the table with its verdict."""
+def section(scores: FusionScores, thesis: Thesis, *, heading: str, also: str = "") -> str:
+    """Write the table, and what it says to the claims."""
     means, rankings = summary(scores), rank(scores)
-    tests = {
-        m: {"friedman_p": r.friedman_p, "apart": significant_pairs(r, thesis.ties)}
-        for m, r in rankings.items()
-    }
-    content = {
-        "pairs": len(scores.pairs),
-        "mean_and_std": means,
-        "thesis": thesis.printed,
-        "tests": tests,
-    }
-    write_json(output / f"{stem}.json", content)
-    verdict_text = verdict(scores, thesis, rankings, also=also)
-    text = f"{heading}\n\n{table(means, thesis.printed)}\n{verdict_text}"
-    (output / f"{stem}.md").write_text(text)
-    draw_boxplots(output / f"{stem}_boxes.png", scores)
-    for metric, ranking in rankings.items():
+    judged = verdict(scores, thesis, rankings, also=also)
+    return f"{heading}\n\n{table(means, thesis.printed)}\n{judged}"
+
+
+def draw(scores: FusionScores, folder: Path, stem: str, metrics: Sequence[str]) -> None:
+    """Draw box plots, and the diagram of the critical difference for each of the metrics."""
+    draw_boxplots(folder / f"{stem}_boxes.png", scores)
+    rankings = rank(scores)
+    for metric in metrics:
+        ranking = rankings[metric]
         diagram = critical_difference_diagram(list(SYSTEMS), ranking.nemenyi)
-        diagram.savefig(output / f"{stem}_cd_{metric}.png", dpi=100)
+        diagram.savefig(folder / f"{stem}_cd_{metric}.png", dpi=100)
+
+
+def write(scores: FusionScores, text: str, folder: Path, stem: str) -> None:
+    """Write ``<stem>.md``, draw, and print the text."""
+    (folder / f"{stem}.md").write_text(text, encoding="utf-8")
+    draw(scores, folder, stem, scores.metrics)
     print("\n" + text)

@@ -1,10 +1,11 @@
 """How long does a pair take? The thesis' Table 10, with synchronisation, operations and peak.
 
-python reproduction/table10.py -o results [--device cuda] [--methods focus-seg gff]
-python reproduction/table10.py -o results --quick
+python reproduction/fusion/table10.py -o results [--device cuda] [--methods focus-seg gff]
+python reproduction/fusion/table10.py -o results --quick
 
 Median seconds of warm runs on colour pairs of 520², 260² and 130² pixels, arrays in and arrays out,
-so that nothing is still running when the clock stops. For the networks, the thesis' own size
+so that nothing is still running when the clock stops. On a CPU they are processor time, of all
+threads together: take one thread (OMP_NUM_THREADS=1). For the networks, the thesis' own size
 included (with random weights, which take as long as trained ones), also their operations, a
 multiply-add counted as two, and the share of the machine's peak that they reach; the peak is that
 of a large matrix product in the network's precision. On a GPU run the networks and cnn; all else
@@ -17,9 +18,10 @@ import importlib.util
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +30,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from seamwise.engine import build_network, choose_device, choose_precision, prepare_network
 from seamwise.fusion import CLASSICAL, Model, fuse, load
-from seamwise.io import Architecture, FusionInfo, write_json
+from seamwise.io import Architecture, FusionInfo, Provenance
 from seamwise.synth import focus_pair
+from stored import check_stored, command, store
 
 SIZES = (520, 260, 130)
+QUICK_SIZES = (130, 64, 32)
 THESIS_SIZE = {"HF-Seg, width 64": ("selection", 2), "HF-Reg, width 64": ("picture", 3)}
 METHODS = ["focus-seg", "focus-reg", *THESIS_SIZE, *CLASSICAL]
 # Table 10, seconds; CNN, IM, DCT+CV and GFF are MATLAB on a CPU, the networks PyTorch on a GTX 1070
@@ -60,10 +64,7 @@ def method_named(name: str, device: str) -> str | Model:
     if name in CLASSICAL:
         return name
     if name not in THESIS_SIZE:
-        try:
-            return load(name, device=device)
-        except (ValueError, OSError) as error:
-            raise SystemExit(str(error)) from error
+        return load(name, device=device)
     output, channels = THESIS_SIZE[name]
     info = FusionInfo(
         architecture=Architecture(in_channels=6, out_channels=channels, width=64), output=output
@@ -77,20 +78,28 @@ def pair_of(size: int) -> list[np.ndarray]:
     return [np.round(x * 255).astype(np.uint8) for x in (pair.a, pair.b)]
 
 
-def median_seconds(run: Callable[[], object], *, patience: float) -> float:
-    """Return the median of 3 to 20 runs after a warm one; none starts after `patience` seconds."""
+def median_seconds(
+    run: Callable[[], object], *, patience: float, clock: Callable[[], float]
+) -> float:
+    """Return the median of 3 to 20 runs after a warm one; none starts after `patience` seconds.
+
+    `clock` is the processor time of all threads, or the time of day.
+    """
     run()
     times: list[float] = []
     while len(times) < 3 or (len(times) < 20 and sum(times) < patience):
-        begin = time.perf_counter()
+        begin = clock()
         run()
-        times.append(time.perf_counter() - begin)
+        times.append(clock() - begin)
     return statistics.median(times)
 
 
 def operations(model: Model, size: int) -> int:
+    """Count the operations of a network on a pair of `size` × `size` pixels."""
+    weight = next(model.net.parameters())
+    pair = torch.zeros(1, 6, size, size, device=weight.device, dtype=weight.dtype)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model.net(torch.zeros(1, 6, size, size, device=model.device, dtype=model.dtype))
+        model.net(pair)
     return counter.get_total_flops()
 
 
@@ -102,10 +111,17 @@ def peak(device: torch.device, dtype: torch.dtype) -> float:
     def product() -> float:
         return (one @ other)[0, 0].item()  # waits for the result
 
-    return 2 * n**3 / median_seconds(product, patience=5)
+    return 2 * n**3 / median_seconds(product, patience=5, clock=clock_of(device))
 
 
-def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Processor time on a CPU, which other programs do not lengthen; else the time of day."""
+    return time.process_time if device.type == "cpu" else time.perf_counter
+
+
+def measure(
+    names: Sequence[str], *, device: str, patience: float, sizes: Sequence[int] = SIZES
+) -> dict[str, Any]:
     torch_device = choose_device(device)
     precision = choose_precision(torch_device)
     methods = {name: method_named(name, device) for name in names}
@@ -115,27 +131,28 @@ def measure(names: Sequence[str], *, device: str, patience: float) -> dict:
         on_device = name not in CLASSICAL or CLASSICAL[name].takes_device
         options = {"device": device} if name in CLASSICAL and on_device else {}
         seconds, counts = [], []
-        for size in SIZES:
+        where = torch_device if on_device else torch.device("cpu")
+        for size in sizes:
             sources = pair_of(size)
             run = partial(fuse, sources, model=method, **options)
-            seconds.append(median_seconds(run, patience=patience))
+            seconds.append(median_seconds(run, patience=patience, clock=clock_of(where)))
             counts.append(None if isinstance(method, str) else operations(method, size))
         rows[name] = {
-            "on": torch_device.type if on_device else "cpu",
+            "on": where.type,
             "seconds": seconds,
             "operations": counts,
         }
         print(name, *(f"{value:.4f}" for value in seconds), flush=True)
     return {
         "machine": machine(torch_device), "precision": str(precision).removeprefix("torch."),
-        "peak": peak_rate, "sizes": SIZES,
-        "methods": rows, "thesis": THESIS, "reported": REPORTED,
+        "peak": peak_rate, "sizes": list(sizes), "methods": rows,
     }  # fmt: skip
 
 
 def machine(device: torch.device) -> dict[str, str]:
     """Name the CPU, and the accelerator if there is one, by the names of their makers."""
-    cpu = f"{processor()}, {torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    cpu = f"{processor()}, {count} thread{'s' if count > 1 else ''}"
     if device.type == "cpu":
         return {"cpu": cpu}
     return {
@@ -151,17 +168,18 @@ def processor() -> str:
     return cpu_names[0] if cpu_names else platform.processor() or platform.machine()
 
 
-def table(content: dict) -> str:
+def table(content: Mapping[str, Any]) -> str:
+    """Write seconds, next to those of the thesis, operations and their share of the peak."""
+    sizes = [f"{size}²" for size in content["sizes"]]
     methods, peak_rate = content["methods"], content["peak"]
     gff = methods.get("gff", {"seconds": [np.nan]})["seconds"][0]
     machines = "; ".join(f"{kind}: {name}" for kind, name in content["machine"].items())
     lines = [
         f"{machines}. Networks in {content['precision']}, measured peak "
-        f"{peak_rate / 1e9:.0f} GFLOP/s. Seconds for a pair.",
+        f"{peak_rate / 1e9:.0f} GFLOP/s. Seconds for a pair, on a CPU of processor time.",
         "",
-        "| | on | 520² | 260² | 130² | times gff | thesis 520² | 260² | 130² | times gff | GFLOP "
-        "at 520² "
-        "| of the peak |",
+        f"| | on | {' | '.join(sizes)} | times gff | thesis 520² | 260² | 130² | times gff | "
+        f"GFLOP at {sizes[0]} | of the peak |",
         "|---" * 12 + "|",
     ]
     for name, row in methods.items():
@@ -177,7 +195,7 @@ def table(content: dict) -> str:
         lines.append(
             "| " + " | ".join([name, *["—"] * 5, *thesis_cells(reported), "—", "—"]) + " |"
         )
-    return "\n".join([*lines, "", *verdicts(content)]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def ratio(seconds: float, gff: float) -> str:
@@ -190,7 +208,7 @@ def thesis_cells(*seconds: float) -> list[str]:
     return [*cells, *["—"] * (3 - len(cells)), times]
 
 
-def verdicts(content: dict) -> list[str]:
+def verdicts(content: Mapping[str, Any]) -> list[str]:
     """Judge the claims by arithmetic and by the clock; rows that were not run have no verdict."""
     methods = content["methods"]
     large = "HF-Seg, width 64"
@@ -223,7 +241,12 @@ def verdicts(content: dict) -> list[str]:
     return lines
 
 
-if __name__ == "__main__":
+def section(content: Mapping[str, Any]) -> str:
+    """Write the table, and what it says to the claims."""
+    return "\n".join([table(content), *verdicts(content)]) + "\n"
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -231,17 +254,24 @@ if __name__ == "__main__":
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--device", default="auto")
     parser.add_argument(
-        "--quick", action="store_true", help="three runs each; files are called table10-quick…"
+        "--quick", action="store_true", help="small pairs; files are called table10-quick…"
     )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    content = measure(
-        with_extras(arguments.methods),
-        device=arguments.device,
-        patience=0 if arguments.quick else 10,
-    )
     stem = arguments.output / ("table10-quick" if arguments.quick else "table10")
-    write_json(stem.with_suffix(".json"), content)
-    text = table(content)
-    stem.with_suffix(".md").write_text(text)
+    sizes = QUICK_SIZES if arguments.quick else SIZES
+    names = with_extras(arguments.methods)
+    provenance = Provenance(
+        {"methods": names, "machine": machine(choose_device(arguments.device)), "sizes": sizes}
+    )
+    check_stored(stem.with_suffix(".json"), provenance)
+    patience = 0 if arguments.quick else 10
+    content = measure(names, device=arguments.device, patience=patience, sizes=sizes)
+    store(stem.with_suffix(".json"), provenance, content)
+    text = table(content) if arguments.quick else section(content)
+    stem.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,11 +1,11 @@
 """Seven metrics on real pairs: the thesis' section 6.3.5 and its Table 9.
 
-python reproduction/table9.py ../shared/data/fusion/lytro/pairs -o results
-python reproduction/table9.py ../shared/data/fusion/lytro/pairs -o results --quick
+python reproduction/fusion/table9.py ../shared/data/fusion/lytro/pairs -o results
+python reproduction/fusion/table9.py ../shared/data/fusion/lytro/pairs -o results --quick
 
 Pairs x-A.jpg, x-B.jpg, fused as they are. The thesis has all 20 pairs of Lytro. Needs the extra
-`matting`. Writes table9.json, table9.md, box plots and critical-difference diagrams. It resumes
-where it was stopped.
+`matting`. Writes the scores of each pair to table9.json, table9.md, box plots and
+critical-difference diagrams. It resumes where it was stopped.
 """
 
 import argparse
@@ -15,6 +15,8 @@ from pathlib import Path
 
 import comparison
 from fig46 import find_pairs
+from seamwise.fusion import FusionScores
+from stored import command
 
 PRINTED = comparison.rows(
     ("CNN", "DCT+CV", "DCT", "GFF", "IM", "HF-Reg", "HF-Seg"),
@@ -36,21 +38,28 @@ def pairs(folder: Path, count: int | None) -> Iterator[comparison.Pair]:
         yield comparison.Pair(name, sources)
 
 
-if __name__ == "__main__":
+def section(scores: FusionScores) -> str:
+    """Write the table, and what it says to the claims."""
+    heading = f"{len(scores.pairs)} real pairs, mean ± standard deviation."
+    return comparison.section(scores, THESIS, heading=heading)
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
     parser.add_argument(
-        "--quick", action="store_true", help="three pairs; files are called table9-quick…"
+        "--quick", action="store_true", help="two pairs; files are called table9-quick…"
     )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    stem, count = ("table9-quick", 3) if arguments.quick else ("table9", None)
-    scores_path = arguments.output / f"{stem}-scores.json"
-    scores = comparison.score(
-        pairs(arguments.data, count), data=arguments.data, scores_path=scores_path
-    )
-    heading = f"{len(scores.pairs)} real pairs, mean ± standard deviation."
-    comparison.write(scores, THESIS, arguments.output, stem, heading=heading)
+    stem, count = ("table9-quick", 2) if arguments.quick else ("table9", None)
+    found = pairs(arguments.data, count)
+    scores = comparison.score(found, scores_path=arguments.output / f"{stem}.json")
+    comparison.write(scores, section(scores), arguments.output, stem)
+
+
+if __name__ == "__main__":
+    command(main)

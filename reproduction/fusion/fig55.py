@@ -1,7 +1,7 @@
 """Fusing and filtering at once: the thesis' section 6.3.8 and its Figure 55.
 
-python reproduction/fig55.py ../shared/data/fusion/bsds500 -o results [--steps 800] [--noise 0.1]
-python reproduction/fig55.py ../shared/data/fusion/bsds500 -o results --quick
+python reproduction/fusion/fig55.py ../shared/data/fusion/bsds500 -o results [--noise 0.1]
+python reproduction/fusion/fig55.py ../shared/data/fusion/bsds500 -o results --quick
 
 Trains HF-Reg with NPS6, from the weights of focus-reg on (the thesis: 500 epochs from random ones),
 on pairs whose sources carry Gaussian noise of random strength, while the truth has none. Then fuses
@@ -12,14 +12,16 @@ it was stopped, in one folder for each choice of --steps and --noise.
 """
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from skimage.restoration import denoise_nl_means
 
+from seamwise.analysis import markdown_table
 from seamwise.fusion import (
     FusionSettings,
     Simulation,
@@ -31,9 +33,10 @@ from seamwise.fusion import (
     split,
     train,
 )
-from seamwise.io import write_json
+from seamwise.io import Provenance
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
+from stored import check_stored, command, store
 
 STRENGTHS = (0.0, 0.02, 0.05, 0.1)  # standard deviation, intensities 0..1
 TEST = 20  # pictures
@@ -42,7 +45,7 @@ RIVALS = {
     "filtering before fusing": ("non-local means, then gff",),
 }
 Method = Callable[[FocusPair, float], np.ndarray]
-Results = dict[str, list[dict[str, float]]]
+Results = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def settings(arguments: argparse.Namespace) -> FusionSettings:
@@ -77,7 +80,7 @@ def train_model(arguments: argparse.Namespace) -> Path:
             report=report,
         )
     except (ValueError, OSError) as error:
-        raise SystemExit(f"{folder}: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{folder}: {error}") from error
 
 
 def methods(model: Path) -> dict[str, Method]:
@@ -115,7 +118,7 @@ def noisy(pair: FocusPair, strength: float, seed: int) -> FocusPair:
 
 def measure(pairs: list[FocusPair], fusers: dict[str, Method]) -> Results:
     """Return mean PSNR and SSIM against the sharp picture, by method, at each strength of noise."""
-    results: Results = {name: [] for name in fusers}
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in fusers}
     for strength in STRENGTHS:
         sources = [noisy(pair, strength, number) for number, pair in enumerate(pairs)]
         for name, method in fusers.items():
@@ -133,20 +136,21 @@ def measure(pairs: list[FocusPair], fusers: dict[str, Method]) -> Results:
 
 
 def table(results: Results) -> str:
-    header = "| | " + " | ".join(f"σ = {strength}" for strength in STRENGTHS) + " |"
-    lines = [
-        "PSNR in dB and SSIM against the sharp picture without noise.",
-        "",
-        header,
-        "|---" * 5 + "|",
-    ]
-    for name, rows in results.items():
-        lines.append(
-            f"| {name} | "
-            + " | ".join(f"{row['psnr']:.1f}, {row['ssim']:.3f}" for row in rows)
-            + " |"
-        )
-    return "\n".join([*lines, "", *(verdict(results, rival) for rival in RIVALS)]) + "\n"
+    """Write PSNR and SSIM at each strength of noise."""
+
+    def cell(row: Mapping[str, float]) -> str:
+        return f"{row['psnr']:.1f}, {row['ssim']:.3f}"
+
+    lines = [[name, *map(cell, rows)] for name, rows in results.items()]
+    head = ["PSNR in dB, SSIM", *(f"σ = {strength}" for strength in STRENGTHS)]
+    return markdown_table(head, lines)
+
+
+def section(content: Mapping[str, Any]) -> str:
+    """Write the table, and what it says to the claims."""
+    results = content["methods"]
+    judged = "\n".join(verdict(results, rival) for rival in RIVALS)
+    return f"{table(results)}\n{judged}\n"
 
 
 def verdict(results: Results, rival: str) -> str:
@@ -199,7 +203,7 @@ def draw(pair: FocusPair, fusers: dict[str, Method], output: Path) -> None:
     figure.savefig(output, dpi=80)
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -213,20 +217,21 @@ if __name__ == "__main__":
         "--quick", action="store_true", help="four steps; files are called fig55-quick…"
     )
     arguments = parser.parse_args()
+    stem = arguments.output / ("fig55-quick" if arguments.quick else "fig55")
+    count = 2 if arguments.quick else TEST
+    provenance = Provenance({**asdict(settings(arguments)), "pairs": count})
+    check_stored(stem.with_suffix(".json"), provenance)
     model = train_model(arguments)
     test_pictures = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
-    pairs = list(fixed_pairs(test_pictures[: 2 if arguments.quick else TEST], settings(arguments)))
+    pairs = list(fixed_pairs(test_pictures[:count], settings(arguments)))
     fusers = methods(model)
-    results = measure(pairs, fusers)
-    stem = arguments.output / ("fig55-quick" if arguments.quick else "fig55")
-    content = {
-        "steps": settings(arguments).steps,
-        "noise": arguments.noise,
-        "pairs": len(pairs),
-        "methods": results,
-    }
-    write_json(stem.with_suffix(".json"), content)
-    text = table(results)
-    stem.with_suffix(".md").write_text(text)
+    content = {"methods": measure(pairs, fusers)}
+    store(stem.with_suffix(".json"), provenance, content)
+    text = table(content["methods"]) if arguments.quick else section(content)
+    stem.with_suffix(".md").write_text(text, encoding="utf-8")
     draw(pairs[0], fusers, stem.with_suffix(".png"))
     print("\n" + text)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,7 +1,7 @@
 """L1, L2 and NPS6 from the same start: the thesis' section 6.3.3 and its Figures 48 to 50.
 
-python reproduction/fig48_50.py ../shared/data/fusion/bsds500 -o results [--quick]
-python reproduction/fig48_50.py ../shared/data/fusion/bsds500 --steps 400 --width 16 --norm none
+python reproduction/fusion/fig48_50.py ../shared/data/fusion/bsds500 -o results [--quick]
+python reproduction/fusion/fig48_50.py ../shared/data/fusion/bsds500 --steps 800 --norm batch
 
 Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First
 weights, batches and all else are the same. Measures the mean L1 error and SSIM of the raw output
@@ -10,12 +10,16 @@ fig48_50.png. It resumes where it was stopped, in one folder for each choice of 
 """
 
 import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from seamwise.analysis import markdown_table
 from seamwise.fusion import (
     FusionSettings,
     find_pictures,
@@ -25,8 +29,9 @@ from seamwise.fusion import (
     split,
     train,
 )
-from seamwise.io import write_json
+from seamwise.io import Provenance
 from seamwise.metrics import fusion as metrics
+from stored import check_stored, command, store
 
 LOSSES = {"l1": "L1", "l2": "L2", "nps": "NPS6"}
 TEST = 20  # pictures
@@ -36,7 +41,7 @@ DEFAULTS = {"steps": 400, "width": 16, "norm": "none", "learning_rate": 1e-3, "p
 def settings(loss: str, arguments: argparse.Namespace) -> FusionSettings:
     steps, points = (6, 3) if arguments.quick else (arguments.steps, arguments.points)
     if points < 1 or steps % points:
-        raise SystemExit(f"--steps must be a multiple of --points, not {steps} and {points}")
+        raise ValueError(f"--steps must be a multiple of --points, not {steps} and {points}")
     return FusionSettings(
         network="picture", loss=loss, steps=steps, batch_size=4,
         crop=32 if arguments.quick else 160,
@@ -78,7 +83,7 @@ def run(loss: str, arguments: argparse.Namespace) -> Path:
             parts.training, parts.validation, options, output=folder, resume=resume, report=report
         )
     except (ValueError, OSError) as error:
-        raise SystemExit(f"{folder}: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{folder}: {error}") from error
     return folder
 
 
@@ -157,7 +162,44 @@ def draw(
     figure.savefig(output, dpi=90)
 
 
-def main(arguments: argparse.Namespace) -> None:
+def table(content: Mapping[str, Any]) -> str:
+    """Write the end of each training."""
+    mean = content["mean_of_sources_l1"]
+    lines = [
+        [LOSSES[loss], f"{rows[-1]['l1']:.4f}", f"{rows[-1]['ssim']:.4f}"]
+        for loss, rows in content["losses"].items()
+    ]
+    lines.append(["mean of both sources", f"{mean:.4f}", ""])
+    return markdown_table(["φ", f"L1 error after {content['steps']} steps", "SSIM"], lines)
+
+
+def verdict(results: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Write what the errors say to the thesis, which prints curves and no numbers."""
+    fastest = min(results, key=lambda loss: results[loss][-1]["l1"])
+    said = (
+        f"That NPS6 converges best {'**holds**' if fastest == 'nps' else '**does not hold**'}: "
+        f"{LOSSES[fastest]} has the least error."
+    )
+    if min(map(len, results.values())) < 2:
+        return f"{said}\n"
+    falls = [LOSSES[loss] for loss, rows in results.items() if rows[-1]["l1"] < rows[0]["l1"] / 2]
+    return (
+        f"{said} The error has fallen to less than half of that at the first snapshot with "
+        f"{', '.join(falls) or 'none'}; whether the pictures are valid, look at Fig. 48.\n"
+    )
+
+
+def section(content: Mapping[str, Any]) -> str:
+    """Write the table, and what it says to the claim."""
+    return f"{table(content)}\n{verdict(content['losses'])}"
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Train three times, measure, write and draw."""
+    path = arguments.output / f"{stem(arguments)}.json"
+    shared = {name: v for name, v in asdict(settings("nps", arguments)).items() if name != "loss"}
+    provenance = Provenance(shared)
+    check_stored(path, provenance)
     folders = {loss: run(loss, arguments) for loss in LOSSES}
     test_pictures = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
     pairs = list(
@@ -165,38 +207,15 @@ def main(arguments: argparse.Namespace) -> None:
     )
     results = {loss: scores(folder, pairs) for loss, folder in folders.items()}
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))
-    content = {"steps": settings("nps", arguments).steps, "width": arguments.width,
-               "norm": arguments.norm,
-               "learning_rate": arguments.learning_rate, "mean_of_sources_l1": mean,
-               "losses": results}  # fmt: skip
-    write_json(arguments.output / f"{stem(arguments)}.json", content)
-    text = table(results, mean)
-    (arguments.output / f"{stem(arguments)}.md").write_text(text)
-    draw(results, folders, pairs[0], mean, arguments.output / f"{stem(arguments)}.png")
+    content = {"steps": shared["steps"], "mean_of_sources_l1": mean, "losses": results}
+    store(path, provenance, content)
+    text = table(content) if arguments.quick else section(content)
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
+    draw(results, folders, pairs[0], mean, path.with_suffix(".png"))
     print("\n" + text)
 
 
-def table(results: dict[str, list[dict[str, float]]], mean: float) -> str:
-    """The end of each run, and what it says to the thesis, which prints curves and no numbers."""
-    lines = ["| loss | L1 error of the raw output at the end | SSIM |", "|---|---|---|"]
-    lines += [
-        f"| {LOSSES[loss]} | {rows[-1]['l1']:.4f} | {rows[-1]['ssim']:.4f} |"
-        for loss, rows in results.items()
-    ]
-    lines.append(f"| mean of both sources | {mean:.4f} | |")
-    fastest = min(results, key=lambda loss: results[loss][-1]["l1"])
-    falls = [LOSSES[loss] for loss, rows in results.items() if rows[-1]["l1"] < rows[0]["l1"] / 2]
-    verdict = (
-        f"That NPS6 converges best {'**holds**' if fastest == 'nps' else '**does not hold**'}: "
-        f"{LOSSES[fastest]} has "
-        "the least error. The error has fallen to less than half of that at the first snapshot "
-        "with "
-        f"{', '.join(falls) or 'none'}; whether the pictures are valid, look at Fig. 48."
-    )
-    return "\n".join([*lines, "", verdict]) + "\n"
-
-
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -210,4 +229,8 @@ if __name__ == "__main__":
     option("--points", type=int, help="snapshots that are measured")
     option("--quick", action="store_true", help="six steps; files are called fig48_50-quick…")
     parser.set_defaults(**DEFAULTS)
-    main(parser.parse_args())
+    measure(parser.parse_args())
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,30 +1,33 @@
 """Does the order of the two sources matter? The thesis' section 6.3.1 and its Figure 46.
 
-python reproduction/fig46.py ../shared/data/fusion/lytro/pairs -o results [--quick]
-python reproduction/fig46.py ../shared/data/fusion/lytro/pairs --models focus-seg my.safetensors
+python reproduction/fusion/fig46.py ../shared/data/fusion/lytro/pairs -o results [--quick]
+python reproduction/fusion/fig46.py ../shared/data/fusion/lytro/pairs --models my.safetensors
 
 Fuses each pair x-A.jpg, x-B.jpg in both orders, in floats, and takes the mean squared difference.
-The thesis' claim is about networks that learn not to depend on the order. A network with symmetric
-weights cannot depend on it: it is measured, and says nothing about the claim. For networks that
-learn it give `--models` those of fig48_50.py, e.g. results/fig48_50-nps/snapshot-400.safetensors.
-Writes fig46.json, fig46.md and, for the first two pairs, fig46.png.
+The thesis' claim is about networks that learn not to depend on the order: those of networks/, which
+fig46_networks.py trained. A network with symmetric weights cannot depend on it: it is measured, and
+says nothing about the claim. Writes fig46.json, fig46.md and, for the first two pairs, fig46.png.
 """
 
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from seamwise.analysis import markdown_table
 from seamwise.fusion import Model, find_fused_pairs, fuse_pair, load
-from seamwise.io import read_photo, write_json
+from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_photo
 from seamwise.pictures import as_unit
+from stored import HERE, check_stored, command, store
 
 Pair = tuple[np.ndarray, np.ndarray]
 THESIS = 1e-5  # "in the order of 10⁻⁵ for all images"
 LARGEST = 1e-4  # where that order ends
+LEARNED = sorted(map(str, (HERE / "networks").glob("*.safetensors")))
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,14 @@ class Row:
 
 
 def find_pairs(folder: Path, count: int | None) -> dict[str, Pair]:
-    try:
-        pairs_on_disk = find_fused_pairs([folder], [])
-    except (ValueError, OSError) as error:
-        raise SystemExit(str(error)) from error
+    """Read the whole pairs of a folder, the first `count` of them."""
+    pairs_on_disk = find_fused_pairs([folder], [])
     for pair in pairs_on_disk:
         if pair.fault:
             print(f"skipped: {pair.name}: {pair.fault}")
     whole = [pair for pair in pairs_on_disk if not pair.fault][:count]
     if not whole:
-        raise SystemExit(f"{folder} holds no pairs named x-A.jpg, x-B.jpg")
+        raise ValueError(f"{folder} holds no pairs named x-A.jpg, x-B.jpg")
     pairs = {}
     for pair in whole:
         first, second = pair.sources
@@ -64,10 +65,8 @@ def find_pairs(folder: Path, count: int | None) -> dict[str, Pair]:
 
 
 def load_all(names: Sequence[str]) -> dict[str, Model]:
-    try:
-        return {name.removesuffix(".safetensors"): load(name) for name in names}
-    except (ValueError, OSError) as error:
-        raise SystemExit(str(error)) from error
+    """Load models by their names; a file of weights has the name of its stem."""
+    return {Path(name).name.removesuffix(".safetensors"): load(name) for name in names}
 
 
 def in_both_orders(pair: Pair, model: Model, *, nearest: bool) -> list[np.ndarray]:
@@ -92,18 +91,22 @@ def measure(pairs: Mapping[str, Pair], models: Mapping[str, Model]) -> list[Row]
 
 
 def table(rows: Sequence[Row]) -> str:
+    """Write the mean squared difference of each model."""
+    pairs = len(rows[0].mse)
     lines = [
-        f"{len(rows[0].mse)} pairs, intensities 0..1. The claim, an error in the order of "
-        f"{THESIS:.0e} for all pairs, "
-        f"holds for a network that learned it if the largest is below {LARGEST:.0e}.",
-        "",
-        "| | MSE of both orders, mean | largest | the thesis' claim |",
-        "|---|---|---|---|",
+        [f"{row.name}{', Near' * row.nearest}", f"{np.mean(row.mse):.1e}", f"{max(row.mse):.1e}"]
+        for row in rows
     ]
-    lines += [
-        f"| {r.name}{', Near' * r.nearest} | {np.mean(r.mse):.1e} | {max(r.mse):.1e} | "
-        f"{r.verdict()} |"
-        for r in rows
+    return markdown_table(["", f"MSE of both orders, mean of {pairs} pairs", "largest"], lines)
+
+
+def verdicts(rows: Sequence[Row]) -> str:
+    """Write a verdict for each model."""
+    lines = [
+        f"The claim is an error in the order of {THESIS:.0e} for all pairs. It holds for a network "
+        f"that learned it if the largest is below {LARGEST:.0e}.",
+        "",
+        *(f"- {row.name}{', Near' * row.nearest}: **{row.verdict()}**" for row in rows),
     ]
     if all(row.symmetric or row.nearest for row in rows):
         lines += [
@@ -111,6 +114,12 @@ def table(rows: Sequence[Row]) -> str:
             "No network here learned it: nothing to judge the claim by; name some with --models.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def section(content: Mapping[str, Any]) -> str:
+    """Write the table, and what it says to the claim."""
+    rows = [Row(**{**row, "mse": tuple(row["mse"])}) for row in content["rows"]]
+    return f"{table(rows)}\n{verdicts(rows)}"
 
 
 def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -> None:
@@ -123,10 +132,9 @@ def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -
         pictures = [("A", as_unit(pair[0])), ("B", as_unit(pair[1]))]
         for name, model in models.items():
             ab, ba = in_both_orders(pair, model, nearest=False)
-            short = "/".join(Path(name).parts[-2:])
             pictures += [
-                (f"{short}\n(A, B)", ab),
-                (f"{short}\n(B, A)", ba),
+                (f"{name}\n(A, B)", ab),
+                (f"{name}\n(B, A)", ba),
                 ("50 × difference", 50 * abs(ab - ba)),
             ]
         for panel, (title, image) in zip(panels, pictures, strict=True):
@@ -136,13 +144,13 @@ def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -
     figure.savefig(output, dpi=80)
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=Path("results"))
-    parser.add_argument("--models", nargs="+", default=["focus-seg", "focus-reg"])
+    parser.add_argument("--models", nargs="+", default=["focus-seg", "focus-reg", *LEARNED])
     parser.add_argument(
         "--quick", action="store_true", help="two pairs; files are called fig46-quick…"
     )
@@ -150,14 +158,19 @@ if __name__ == "__main__":
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem = arguments.output / ("fig46-quick" if arguments.quick else "fig46")
     pairs = find_pairs(arguments.data, 2 if arguments.quick else None)
+    files = {name: file_sha256(model_path(name, FusionInfo)) for name in arguments.models}
+    hashes = {f"{Path(name).name}_sha256": sha256 for name, sha256 in files.items()}
+    provenance = Provenance({"models": hashes, "pairs": list(pairs)})
+    check_stored(stem.with_suffix(".json"), provenance)
     models = load_all(arguments.models)
     rows = measure(pairs, models)
-    content = {
-        "pairs": list(pairs),
-        "rows": [{**asdict(row), "verdict": row.verdict()} for row in rows],
-    }
-    write_json(stem.with_suffix(".json"), {**content, "thesis": THESIS})
-    text = table(rows)
-    stem.with_suffix(".md").write_text(text)
+    content = {"rows": [asdict(row) for row in rows]}
+    store(stem.with_suffix(".json"), provenance, content)
+    text = table(rows) if arguments.quick else section(content)
+    stem.with_suffix(".md").write_text(text, encoding="utf-8")
     draw(dict(list(pairs.items())[:2]), models, stem.with_suffix(".png"))
     print("\n" + text)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,186 @@
+"""Three sources: the thesis' section 6.3.6 and its Figure 54.
+
+python reproduction/fusion/fig54.py ../shared/data/fusion -o results [--quick]
+
+Fuses the triplets x-A.jpg, x-B.jpg, x-C.jpg of lytro/triplets, one source after the other. The
+thesis looks at the pictures: the metrics are for two sources. We measure how far the colours are
+from the nearest source, and, on made-up triplets from held-out pictures of bsds500, SSIM against
+the truth, next to that of pairs. Writes fig54.json, fig54.md, and fig54.png for looking.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from seamwise.analysis import claim_of_pairs, markdown_table
+from seamwise.fusion import find_pictures, fuse, load, split
+from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_photo
+from seamwise.metrics.fusion import ssim
+from seamwise.synth import focus_pair
+from stored import check_stored, command, store
+
+Picture = NDArray[np.uint8]
+
+PICTURES = 20  # of bsds500, for made-up triplets
+SIGMA = 3.0  # of the blur, in pixels
+MODELS = ("focus-seg", "focus-reg")
+METHODS = {
+    "HF-Seg": {"model": "focus-seg"},
+    "HF-Reg without Near": {"model": "focus-reg", "nearest": False},
+    "HF-Reg with Near": {"model": "focus-reg", "nearest": True},
+    "CNN": {"model": "cnn"},
+    "GFF": {"model": "gff"},
+}
+
+
+def find_triplets(folder: Path) -> dict[str, list[Picture]]:
+    """Read the triplets of a folder."""
+    first = sorted(folder.glob("*-A.jpg"))
+    if not first:
+        raise FileNotFoundError(f"{folder} holds no triplets named x-A.jpg, x-B.jpg, x-C.jpg")
+
+    def frames(path: Path) -> list[Picture]:
+        name = path.name.removesuffix("-A.jpg")
+        return [read_photo(folder / f"{name}-{letter}.jpg").pixels for letter in "ABC"]
+
+    return {path.name.removesuffix("-A.jpg"): frames(path) for path in first}
+
+
+def bands(shape: tuple[int, int], count: int) -> NDArray[np.int64]:
+    """Return upright bands of equal width, with wavy borders."""
+    rows, columns = np.indices(shape)
+    waves = shape[1] / 20 * np.sin(rows * 2 * np.pi / shape[0])
+    return np.clip((columns + waves) * count / shape[1], 0, count - 1).astype(np.int64)
+
+
+def made_up(truth: Picture, count: int) -> list[Picture]:
+    """Return `count` frames, each sharp in a band of its own."""
+    band = bands(truth.shape[:2], count)
+    frames = [
+        focus_pair(truth, band != number, sigma=SIGMA, edges="hard").a for number in range(count)
+    ]
+    return [np.round(255 * frame).astype(np.uint8) for frame in frames]
+
+
+def fusers() -> dict[str, Callable[[Sequence[Picture]], Picture]]:
+    """Return the methods, with each network loaded once."""
+    networks = {name: load(name) for name in MODELS}
+
+    def fused(frames: Sequence[Picture], *, model: str, **options: Any) -> Picture:
+        return fuse(frames, model=networks.get(model, model), **options).image
+
+    return {name: partial(fused, **options) for name, options in METHODS.items()}
+
+
+def distance(image: Picture, frames: Sequence[Picture]) -> float:
+    """Return how far a picture is from the nearest frame, a mean over pixels, in grey levels."""
+    far = [np.abs(image.astype(int) - frame).mean(axis=2) for frame in frames]
+    return round(float(np.min(far, axis=0).mean()), 4)
+
+
+def table(content: Mapping[str, Any]) -> str:
+    """Write SSIM of made-up pairs and triplets, and the distance from real sources."""
+    similarity = content["ssim"]
+    names = list(content["distance"])
+
+    def line(method: str) -> list[str]:
+        two, three = (float(np.mean(similarity[method][count])) for count in ("2", "3"))
+        far = [f"{content['distance'][name][method]:.2f}" for name in names]
+        return [method, f"{two:.4f}", f"{three:.4f}", f"{three - two:+.4f}", *far]
+
+    pictures = len(next(iter(similarity.values()))["2"])
+    head = [f"SSIM, mean of {pictures}", "two sources", "three sources", "change"]
+    return markdown_table(
+        [*head, *(f"{name}, from a source" for name in names)], map(line, METHODS)
+    )
+
+
+def verdict(content: Mapping[str, Any]) -> str:
+    """Judge the claim that errors accumulate more when colours are regressed."""
+
+    def lost(method: str) -> NDArray[np.float64]:
+        scores = content["ssim"][method]
+        return np.subtract(scores["2"], scores["3"])
+
+    text = "HF-Reg loses more than HF-Seg by a third source"
+    claims = [
+        claim_of_pairs(
+            f"{text}, {name}", lost(f"HF-Reg {name}"), lost("HF-Seg"), metric="SSIM lost"
+        )
+        for name in ("without Near", "with Near")
+    ]
+    return "\n".join(f"- {c.text}: **{c.verdict}** ({c.numbers})." for c in claims) + "\n"
+
+
+def section(content: Mapping[str, Any]) -> str:
+    """Write the table, and what it says to the claim."""
+    return f"{table(content)}\n{verdict(content)}"
+
+
+def draw(triplets: Mapping[str, Sequence[Picture]], output: Path) -> None:
+    """Draw sources and results, a row for each triplet."""
+    methods = fusers()
+    figure = Figure(figsize=(2.4 * (3 + len(methods)), 2.7 * len(triplets)), layout="constrained")
+    rows = figure.subplots(len(triplets), 3 + len(methods), squeeze=False)
+    for panels, frames in zip(rows, triplets.values(), strict=True):
+        pictures = dict(zip("ABC", frames, strict=True))
+        pictures |= {name: method(frames) for name, method in methods.items()}
+        for panel, (title, image) in zip(panels, pictures.items(), strict=True):
+            panel.imshow(image)
+            panel.set_title(title, fontsize=9)
+            panel.set_axis_off()
+    figure.savefig(output, dpi=80)
+
+
+def measure(triplets: Mapping[str, Sequence[Picture]], truths: Sequence[Picture]) -> dict[str, Any]:
+    methods = fusers()
+    similarity: dict[str, dict[str, list[float]]] = {name: {"2": [], "3": []} for name in methods}
+    for truth in truths:
+        for count in (2, 3):
+            frames = made_up(truth, count)
+            for name, method in methods.items():
+                score = round(ssim(method(frames), truth), 6)
+                similarity[name][str(count)].append(score)
+    far: dict[str, dict[str, float]] = {}
+    for name, frames in triplets.items():
+        far[name] = {method: distance(fused(frames), frames) for method, fused in methods.items()}
+    return {"ssim": similarity, "distance": far}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path, help="folder with lytro/triplets and bsds500")
+    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser.add_argument(
+        "--quick", action="store_true", help="one picture; files are called fig54-quick…"
+    )
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / ("fig54-quick.json" if arguments.quick else "fig54.json")
+    count = 1 if arguments.quick else PICTURES
+    triplets = find_triplets(arguments.data / "lytro" / "triplets")
+    triplets = dict(list(triplets.items())[:count])
+    pictures = find_pictures(arguments.data / "bsds500")
+    held_out = split(pictures, hold_out_every=12, leave_out_every=4).test[:count]
+    hashes = {f"{name}_sha256": file_sha256(model_path(name, FusionInfo)) for name in MODELS}
+    names = {"triplets": list(triplets), "pictures": [picture.name for picture in held_out]}
+    provenance = Provenance({**hashes, **names, "sigma": SIGMA})
+    check_stored(path, provenance)
+    content = measure(triplets, [picture.read() for picture in held_out])
+    store(path, provenance, content)
+    text = table(content) if arguments.quick else section(content)
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
+    draw(triplets, path.with_suffix(".png"))
+    print(text)
+
+
+if __name__ == "__main__":
+    command(main)

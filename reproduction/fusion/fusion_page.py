@@ -1,0 +1,163 @@
+"""Render docs/fusion-thesis.md and its pictures from the kept results.
+
+python reproduction/fusion/fusion_page.py [--results reproduction/fusion/results] [-o docs]
+
+page.md holds the words. {table8} on a line of its own stands for that section; {leads table9
+HF-Seg} and the like in a sentence stand for a verdict or a number, see `SENTENCES`. What has no
+file of results is "not measured yet".
+"""
+
+import argparse
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import comparison
+from seamwise.io import atomic_path, read_json
+from stored import HERE, RESULTS, command
+
+WORDS = HERE / "page.md"
+NAME = "fusion-thesis.md"
+SCORED = ("table8", "table9")  # files of scores
+MISSING = "*Not measured yet.*"
+
+
+def content_of(name: str, results: Path) -> Any:
+    """Return scores or results of a script; FileNotFoundError where it has not run."""
+    path = results / f"{name}.json"
+    return comparison.read_scores(path) if name in SCORED else read_json(path)
+
+
+def judge(is_so: bool) -> str:
+    """Write a verdict."""
+    return "**holds**" if is_so else "**does not hold**"
+
+
+def lead(results: Path, table: str, network: str) -> str:
+    """Whether a network has a higher mean than all others, on the three metrics of the claim."""
+    means = comparison.summary(content_of(table, results))
+    return judge(all(comparison.higher(means[metric], network) for metric in comparison.CLAIMED))
+
+
+def median_ssim(results: Path, network: str) -> str:
+    """Median SSIM of a system on made-up pairs."""
+    scores = content_of("table8", results)
+    column = scores.values[:, scores.methods.index(network), scores.metrics.index("ssim")]
+    return f"{np.median(column):.3f}"
+
+
+def nearly_one(results: Path, network: str) -> str:
+    """Whether the SSIM of a system is nearly 1 for most pairs."""
+    table8 = importlib.import_module("table8")
+    scores = content_of("table8", results)
+    column = scores.values[:, scores.methods.index(network), scores.metrics.index("ssim")]
+    return judge(float(np.mean(column > table8.NEARLY_ONE)) > 0.5)
+
+
+def sources_win(results: Path, table: str) -> str:
+    """Metrics on which a returned source scores at least as high as every system."""
+    names = content_of(table, results).won_by_a_source
+    return ", ".join(name.upper() for name in names) or "no metric"
+
+
+def best(results: Path, table: str, metric: str) -> str:
+    """The system with the highest mean of a metric."""
+    row = comparison.summary(content_of(table, results))[metric.lower()]
+    return max(comparison.SYSTEMS, key=lambda system: row[system][0])
+
+
+def order(results: Path, network: str) -> str:
+    """Largest difference of both orders that a network has."""
+    rows = content_of("fig46", results)["rows"]
+    found = [row for row in rows if row["name"] == network and not row["nearest"]]
+    if not found:
+        raise FileNotFoundError(f"fig46.json has no {network}")
+    return f"{max(found[0]['mse']):.0e}"
+
+
+def order_verdict(results: Path, network: str) -> str:
+    """What Figure 46 says of a network."""
+    fig46 = importlib.import_module("fig46")
+    rows = content_of("fig46", results)["rows"]
+    found = [row for row in rows if row["name"] == network and not row["nearest"]]
+    if not found:
+        raise FileNotFoundError(f"fig46.json has no {network}")
+    return f"**{fig46.Row(**{**found[0], 'mse': tuple(found[0]['mse'])}).verdict()}**"
+
+
+def slower(results: Path, method: str) -> str:
+    """How many times as long as guided filtering a method takes."""
+    methods = content_of("table10", results)["methods"]
+    return f"{methods[method.replace('_', ' ')]['seconds'][0] / methods['gff']['seconds'][0]:.3g}"
+
+
+def least_error(results: Path) -> str:
+    """Whether NPS6 has the least error of the three distances."""
+    losses = content_of("fig48_50", results)["losses"]
+    return judge(min(losses, key=lambda loss: losses[loss][-1]["l1"]) == "nps")
+
+
+SENTENCES: dict[str, Callable[..., str]] = {
+    "leads": lead,
+    "median": median_ssim,
+    "nearly": nearly_one,
+    "sources": sources_win,
+    "best": best,
+    "order": order,
+    "ordered": order_verdict,
+    "slower": slower,
+    "nps": least_error,
+}
+
+
+def render(words: str, results: Path) -> str:
+    """Put sections, verdicts and numbers where the words ask for them."""
+
+    def section(match: re.Match[str]) -> str:
+        try:
+            content = content_of(match[1], results)
+        except FileNotFoundError:
+            return MISSING
+        return str(importlib.import_module(match[1]).section(content)).strip()
+
+    def sentence(match: re.Match[str]) -> str:
+        kind, *rest = match[1].split()
+        if kind not in SENTENCES:
+            raise ValueError(f"{match[0]} in the words is unknown: see SENTENCES")
+        try:
+            return SENTENCES[kind](results, *rest)
+        except FileNotFoundError:
+            return MISSING
+
+    text = re.sub(r"^\{(\w+)\}$", section, words, flags=re.MULTILINE)
+    return re.sub(r"\{([^{}\n]+)\}", sentence, text)
+
+
+def page(results: Path = RESULTS) -> str:
+    """Return the page."""
+    return render(WORDS.read_text(encoding="utf-8"), results)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("-o", "--output", type=Path, default=HERE.parents[1] / "docs")
+    arguments = parser.parse_args()
+    if not list(arguments.results.glob("*.json")):
+        raise FileNotFoundError(f"{arguments.results} holds no results (*.json)")
+    text = page(arguments.results)
+    if (arguments.results / "table8.json").exists():
+        scores = content_of("table8", arguments.results)
+        comparison.draw(scores, arguments.output / "images", "table8", ["ssim"])
+    with atomic_path(arguments.output / NAME) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    command(main)
