@@ -128,3 +128,13 @@ def test_of_few_tiles_a_gain_has_to_stand_out_more(tiles, expected):
     flat = np.zeros((64, 64), np.float32)
     frames = Thumbnail(dim, flat, flat), Thumbnail(bright, flat, flat)
     assert gains(*frames, np.eye(3), (64, 64)) == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize(("veil", "expected"), [(0.0, 1.03), (0.015, 1)], ids=["gain", "veil"])
+def test_a_veil_is_no_gain(veil, expected):
+    """A near thing out of focus adds light: 1.5 % of the range are 6 % of dark pixels."""
+    dark = np.linspace(0.25, 0.75, 64 * 64, dtype=np.float32).reshape(64, 64, 1)
+    bright = dark + np.float32(veil) if veil else dark * np.float32(expected)
+    flat = np.zeros((64, 64), np.float32)
+    frames = Thumbnail(bright, flat, flat), Thumbnail(dark, flat, flat)
+    assert gains(*frames, np.eye(3), (64, 64)) == pytest.approx(1 / expected, rel=1e-3)

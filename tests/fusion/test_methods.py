@@ -393,3 +393,36 @@ def test_fuse_of_the_package_is_this_one():
 )
 def test_colours_are_rounded_to_the_type(dtype, expected):
     assert in_dtype(np.float32([0, 0.5, 1]), np.dtype(dtype)).tolist() == expected
+
+
+def with_useless(sources, truth):
+    """Between two frames, one in which nothing is in focus."""
+    return [sources[0], cv2.GaussianBlur(truth, (0, 0), 2.0), sources[1]]
+
+
+def test_a_third_frame_without_detail_changes_nothing():
+    sources, truth = frames()
+    two, three = fuse(sources), fuse(with_useless(sources, truth))
+    assert np.abs(two.image.astype(int) - three.image).max() <= 1  # the order of a sum
+    assert set(np.unique(three.depth)) == {0, 2}
+    assert np.array_equal(three.depth == 2, two.depth == 1)
+    assert three.detail is None
+
+
+def test_a_model_that_is_chosen_fuses_a_third_frame_too(selector):
+    sources, truth = frames()
+    burst = with_useless(sources, truth)
+    chosen = fuse(burst, model="focus-burst")
+    assert not np.array_equal(chosen.image, fuse(burst).image)
+    # a network that is given stands for the one for many frames, unless that for two comes with it
+    network = seamwise.fusion.load("focus-burst")
+    assert np.array_equal(fuse(burst, model=network).image, chosen.image)
+    both = fuse_burst(burst, model=network, pair_model=lambda: selector)
+    assert np.array_equal(both.image, fuse_burst([burst[0], burst[2]], model=selector).image)
+
+
+def test_a_third_frame_that_adds_detail_is_used():
+    sources, truth = frames()
+    third = sources[0].copy()
+    third[40:80, 20:60], sources[0][40:80, 20:60] = truth[40:80, 20:60], 90  # only there in focus
+    assert (fuse([*sources, third]).depth == 2).any()

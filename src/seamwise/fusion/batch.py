@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from seamwise.fusion.hyperstack import (
 )
 from seamwise.fusion.jobs import FuseJob, is_picture, plan
 from seamwise.fusion.memory import check_memory, memory_estimate
-from seamwise.fusion.methods import CLASSICAL, fuse_burst
+from seamwise.fusion.methods import CLASSICAL, fuse_burst, named_network
 from seamwise.fusion.networks import (
     as_recorded,
     precision_of,
@@ -147,6 +148,17 @@ class _Work:
     listener: Listener
     models: Mapping[str | Path, Model | None]
 
+    @cached_property
+    def _for_pairs(self) -> Model:
+        of_pair = self.options.of_burst(2)
+        return self.models.get(of_pair.model) or named_network(
+            of_pair.model, device=self.resources.device, runtime=of_pair.runtime
+        )
+
+    def pair_model(self) -> Model:
+        """The network for two frames, loaded once it is needed."""
+        return self._for_pairs
+
     def outcome(self, job: FuseJob, total: int) -> Outcome:
         """Fuse a burst unless its picture exists; errors become a line."""
         notes = (job.note,) if job.note else ()
@@ -174,7 +186,9 @@ class _Work:
         is_new = _write(job, fusion, self.files)
         alignment = [str(self.files.alignment)] if is_new else []
         names = _names_next_to(job, self.files, alignment)
-        return (*fusion.notes, *names, _summary(job, fusion.image.shape, fusion.alignment, count))
+        frames = amount(count, "frame")
+        summary = _summary(job, fusion.image.shape, fusion.alignment, frames)
+        return (*fusion.notes, *names, summary)
 
     def _run_stack(self, job: FuseJob, stack: Stack) -> tuple[str, ...]:
         check_volume_output(job.output, stack)
@@ -206,9 +220,10 @@ class _Work:
             )
             if is_new and self.files.alignment is not None:
                 save_parts(self.files.alignment, [x.alignment for x in parts if x.alignment])
-        summary = _summary(job, size, most_moved(parts), len(parts[-1].numbers))
+        frames = f"{amount(len(parts), 'plane')}, each of {amount(len(parts[-1].numbers), 'frame')}"
         names = _names_next_to(job, self.files, [str(self.files.alignment)] if is_new else [])
-        return (*dict.fromkeys(notes), *names, f"{summary} of {amount(len(parts), 'plane')}")
+        summary = _summary(job, size, most_moved(parts), frames)
+        return (*dict.fromkeys(notes), *names, summary)
 
     def _parts(self, stack: Stack) -> tuple[list[Part], bool]:
         """The parts of a stack, and whether their alignment is to be written to a new file."""
@@ -256,6 +271,7 @@ class _Work:
             alignment=alignment,
             surface=surface,
             report=self.listener.report,
+            pair_model=self.pair_model if options.model == "auto" else None,
         )
         fusion = _with_sizes(fusion, frames, self.files)
         return renumbered(fusion, numbers, len(job.frames), bad), len(frames)
@@ -392,9 +408,9 @@ def _write_maps(job: FuseJob, fusion: Fusion, files: FuseOutputs) -> None:
         write_photo(job.focus_map(number), (255 * (fusion.depth == number)).astype(np.uint8))
 
 
-def _summary(job: FuseJob, shape: tuple[int, ...], alignment: Alignment | None, count: int) -> str:
+def _summary(job: FuseJob, shape: tuple[int, ...], alignment: Alignment | None, frames: str) -> str:
     moved = "" if alignment is None else f"; {alignment.summary()}"
-    return f"{job.output}: {amount(count, 'frame')}, {pixel_size(shape)} pixels{moved}"
+    return f"{job.output}: {frames}, {pixel_size(shape)} pixels{moved}"
 
 
 def _names_next_to(job: FuseJob, files: FuseOutputs, others: Sequence[str] = ()) -> tuple[str, ...]:

@@ -27,6 +27,9 @@ _SIGNIFICANT = 4.0  # standard errors
 # 6 spreads of 4 to 7 tiles. Of 60 tiles it made up to 3.3, but there a true gain may have 2.1.
 _UNIFORM, _FEW_TILES = 2.0, 15.0
 _NOTICEABLE = 0.01
+# A faint gain has to be one of dark and of bright pixels. In static bursts of 96 × 128 pixels and
+# more, the smaller of both was at most 0.82 of the gain; of true ones of 2 % mostly above 0.85.
+_FAINT, _OF_BOTH = 0.05, 0.83
 
 
 class Thumbnail(NamedTuple):
@@ -110,7 +113,9 @@ def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[in
         Within 0.5..2, one stop. All are 1 unless the gain of a channel differs from 1 by over 1 %,
         by over 4 standard errors, and by over twice the spread of the medians of 8 × 8 tiles. For a
         change of exposure is the same everywhere. If only n tiles tell, less than half of them, it
-        has to be over 2 + 15/n times the spread.
+        has to be over 2 + 15/n times the spread. A gain of less than 5 % also has to be one of the
+        darker and of the brighter half of the pixels: a near thing out of focus spreads a veil
+        that is added, and changes dark pixels most.
     """
     colours, contrast = _moved(copy, matrix, shape, reference.colours.shape)
     # NaN, outside of the frame or clipped, is not exposed
@@ -127,9 +132,11 @@ def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[in
     for channel in range(colours.shape[2]):
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios = np.log(reference.colours[..., channel] / colours[..., channel])
-        gain, least = _median(np.where(is_usable[..., channel], ratios, np.nan))
+        ratios = np.where(is_usable[..., channel], ratios, np.nan)
+        gain, least = _median(ratios)
         result[channel] = np.exp(gain)
-        is_significant |= abs(gain) > least
+        if abs(gain) > least:
+            is_significant |= _is_exposure(ratios, reference.colours[..., channel], gain)
     return np.clip(result, *GAINS) if is_significant else np.ones_like(result)
 
 
@@ -216,6 +223,16 @@ def _median(values: Picture) -> tuple[float, float]:
     few = _FEW_TILES / len(medians) if 2 * len(medians) < _TILES**2 else 0.0
     uniform = (_UNIFORM + few) * spread
     return float(np.nanmedian(values)), max(_SIGNIFICANT * error, uniform, _NOTICEABLE)
+
+
+def _is_exposure(ratios: Picture, brightness: Picture, gain: float) -> bool:
+    """Whether a gain is one of dark and of bright pixels, as that of an exposure is."""
+    if abs(gain) > _FAINT:
+        return True
+    is_told = np.isfinite(ratios)
+    ordered = ratios[is_told][np.argsort(brightness[is_told])]
+    halves = [np.median(half) * np.sign(gain) for half in np.array_split(ordered, 2)]
+    return bool(min(halves) >= _OF_BOTH * abs(gain))
 
 
 def _blur(picture: NDArray[Any]) -> Picture:

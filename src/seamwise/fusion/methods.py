@@ -33,6 +33,11 @@ from seamwise.words import FusionMode
 
 Report = Callable[[StageProgress], None]
 
+# Frames out of focus between two that show a scene whole have at most 0.0003 of the strength of the
+# details in `benchmarks/moved.py few`; of those that add something, the third of three has 0.0008.
+_LEAST_DETAIL = 0.0005
+_LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
+
 
 @dataclass(frozen=True)
 class Classical:
@@ -165,6 +170,7 @@ def fuse_burst(
     alignment: Alignment | None = None,
     surface: bool = False,
     report: Report = lambda progress: None,
+    pair_model: Callable[[], Model] | None = None,
 ) -> Fusion:
     """Fuse a burst, with options and resources as values; see `fuse`.
 
@@ -184,6 +190,9 @@ def fuse_burst(
         of the burst. This reads them once more.
     report : function
         See `fuse`.
+    pair_model : function, optional
+        Returns the network for two frames, for a `model` that stands for "auto". Called if only two
+        frames of a burst add details: see the notes. By default a given model fuses such a burst.
 
     Returns
     -------
@@ -193,6 +202,12 @@ def fuse_burst(
     ------
     ValueError, TypeError, FileNotFoundError
         See `fuse`.
+
+    Notes
+    -----
+    With "auto", a third frame that adds no detail must change nothing. So if all but two frames of
+    a burst have less than 1/2000 of the strength of the finest details (`Fusion.detail`), these two
+    are fused as two frames are. Not if frames are transparent, or larger than 8 megapixels.
     """
     if options.skip_bad:
         if len(frames) == 1:
@@ -206,9 +221,11 @@ def fuse_burst(
             alignment=alignment,
             surface=surface,
             report=report,
+            pair_model=pair_model,
         )
         return renumbered(fusion, numbers, len(frames), notes_of_bad)
     burst = Burst(frames)
+    pair_method = _pair_method(options, resources, model, pair_model)
     options = options.of_burst(len(burst))
     method = ready_method(options, resources, model=model)
     notes: list[str] = []
@@ -224,21 +241,17 @@ def fuse_burst(
         order = range(len(burst))
     order = _useful(order, alignment)
     masked = _masked(aligned, burst, alignment, crop=options.crop) if burst.has_alpha else None
-    total = method.passes * len(order)
     shown = masked or aligned
     whole = None
     if options.moving:
         seen = _seen_by_all(aligned, masked)
         whole, of_moving = _whole(shown, order, seen, burst.names, report)
         shown, notes = whole or shown, notes + of_moving
-    counted = CountedFrames(ReorderedFrames(shown, order), _stage_report(report, "fuse"), total)
-    fuse_with_method = method.fuse
-    if method.needs_brightness:
-        # of frames that are not moved, if none is transparent: it is faster
-        brightness = find_brightness(ReorderedFrames(masked or burst, order))
-        fuse_with_method = partial(fuse_with_method, brightness=brightness)
-    fusion = fuse_with_method(counted)
-    fusion = replace(fusion, depth=np.array(order, depth_dtype(len(burst)))[fusion.depth])
+    # the brightness of frames that are not moved, if none is transparent, is found faster
+    fusion = _in_order(method, shown, order, masked or burst, report)
+    pair = [] if burst.has_alpha else _pair(fusion, order)
+    if pair_method is not None and pair:
+        fusion = _in_order(pair_method(), shown, pair, burst, report)
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
     if masked is not None:
@@ -255,11 +268,51 @@ def fuse_burst(
     return replace(
         fusion,
         image=_as_given(fusion.image, burst),
+        detail=None,
         alignment=alignment,
         notes=(*burst.notes, *burst.blank_notes(), *notes),
         exif=burst.exif,
         icc=burst.icc,
     )
+
+
+def _in_order(
+    method: Method, shown: Frames, order: Sequence[int], still: Frames, report: Report
+) -> Fusion:
+    """Fuse frames in an order; the brightness, if it is needed, is that of others."""
+    total = method.passes * len(order)
+    counted = CountedFrames(ReorderedFrames(shown, order), _stage_report(report, "fuse"), total)
+    fuse_with_method = method.fuse
+    if method.needs_brightness:
+        brightness = find_brightness(ReorderedFrames(still, order))
+        fuse_with_method = partial(fuse_with_method, brightness=brightness)
+    fusion = fuse_with_method(counted)
+    return replace(fusion, depth=np.array(order, depth_dtype(len(still)))[fusion.depth])
+
+
+def _pair_method(
+    options: FuseOptions,
+    resources: Resources,
+    model: Model | None,
+    pair_model: Callable[[], Model] | None,
+) -> Callable[[], Method] | None:
+    """What makes the method for two frames of a longer burst ready, for "auto" alone."""
+    if model is None and options.model == "auto":
+        pair_model = partial(
+            named_network, "focus-seg", device=resources.device, runtime=options.runtime
+        )
+    if pair_model is None:
+        return None
+    network = pair_model
+    return lambda: ready_method(options.of_burst(2), resources, model=network())
+
+
+def _pair(fusion: Fusion, order: Sequence[int]) -> list[int]:
+    """The only two frames that add detail, in this order; none if there are others."""
+    if fusion.detail is None or len(order) < 3 or fusion.depth.size > _LARGEST_PAIR:
+        return []
+    pair = [order[number] for number in np.flatnonzero(fusion.detail > _LEAST_DETAIL)]
+    return pair if len(pair) == 2 else []
 
 
 def _masked(

@@ -30,6 +30,9 @@ class Fusion:
         Where each pixel is sharpest, if it was asked for.
     exif, icc : bytes
         EXIF and colour profile of the first frame, if the frames are files.
+    detail : (n,) array, optional
+        Of `fusion.scored.fuse_scored`: the share of each frame in the strength of the finest
+        details, the sum of their squares.
     """
 
     image: NDArray[Any]
@@ -39,6 +42,7 @@ class Fusion:
     exif: bytes = b""
     icc: bytes = b""
     surface: Surface | None = None
+    detail: NDArray[Any] | None = None
 
 
 def depth_dtype(count: int) -> np.dtype[Any]:

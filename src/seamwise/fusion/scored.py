@@ -43,6 +43,7 @@ _STRIP_PIXELS = 1440**2  # whose floats in twice the size are below the 32 MiB t
 _LARGE = 8e6  # pixels: above, the network sees a frame at half its size
 _DETAIL = 6.0  # power of the contrast; chosen by truth, see benchmarks/fusion_log.md
 _LEAST_CORE = 64
+_LEAST = 1e-30
 _FEATURE_REACH = 16
 _CHANNELS = FINE + COARSE  # responses
 
@@ -76,6 +77,7 @@ def fuse_scored(
     -------
     Fusion
         `depth` is the frame with the largest weight in the finest band, the first of several.
+        `detail` tells how much of this band each frame gives.
 
     Raises
     ------
@@ -325,6 +327,7 @@ class _Total:
         sizes = [(grid.size[0] // scale, grid.size[1] // scale) for scale in self.scales]
         self.totals = [np.zeros((1, channels, *size), np.float32) for size in sizes]
         self.weights = [np.zeros((1, 1, *size), np.float32) for size in sizes]
+        self.count = count
         self.depth: NDArray[Any] = np.zeros(grid.size, depth_dtype(count))
         self.largest: NDArray[np.float32] = np.zeros(grid.size, np.float32)
 
@@ -350,13 +353,20 @@ class _Total:
         for total, weight in zip(self.totals, self.weights, strict=True):
             total /= weight
         self.weights.clear()
+        detail = self._detail()
         rows, columns = self.shape[:2]
         image = np.empty((rows, columns, self.totals[0].shape[1]), np.float32)
         for channel in range(image.shape[2]):
             picture = join([total[:, channel : channel + 1] for total in self.totals])
             np.clip(picture[0, 0, :rows, :columns], 0, 1, out=image[..., channel])
         depth = self.depth[:rows, :columns]
-        return Fusion(image.reshape(self.shape), np.ascontiguousarray(depth))
+        return Fusion(image.reshape(self.shape), np.ascontiguousarray(depth), detail=detail)
+
+    def _detail(self) -> NDArray[np.float64]:
+        """The share of each frame in the squares of the finest band."""
+        strength = np.square(self.totals[0][0]).sum(0)
+        of_frames = np.bincount(self.depth.ravel(), strength.ravel(), minlength=self.count)
+        return np.asarray(of_frames / max(of_frames.sum(), _LEAST))
 
 
 def _exp(x: Maps) -> Maps:
