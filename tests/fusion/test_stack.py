@@ -37,7 +37,7 @@ def test_each_time_point_and_channel_is_fused_and_axes_and_pixel_size_stay(
     stack = hyperstack()
     path = save(tmp_path, source, stack, "TZCYX")
     (outcome,) = run([path], tmp_path / target)
-    assert ": 4 planes, each of 5 frames, " in outcome.messages[-1]
+    assert ": 4 planes, each of 3 frames, " in outcome.messages[-1]
     for time in range(2):
         image = read_image(tmp_path / target, time=time)
         assert (image.axes, image.spacing) == ("CYX", (0.5, 0.25))

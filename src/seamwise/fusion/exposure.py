@@ -29,7 +29,7 @@ _UNIFORM, _FEW_TILES = 2.0, 15.0
 _NOTICEABLE = 0.01
 # A faint gain has to be one of dark and of bright pixels. In static bursts of 96 × 128 pixels and
 # more, the smaller of both was at most 0.82 of the gain; of true ones of 2 % mostly above 0.85.
-_FAINT, _OF_BOTH = 0.05, 0.83
+_FAINT, _OF_BOTH = 0.04, 0.83
 
 
 class Thumbnail(NamedTuple):
@@ -113,7 +113,7 @@ def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[in
         Within 0.5..2, one stop. All are 1 unless the gain of a channel differs from 1 by over 1 %,
         by over 4 standard errors, and by over twice the spread of the medians of 8 × 8 tiles. For a
         change of exposure is the same everywhere. If only n tiles tell, less than half of them, it
-        has to be over 2 + 15/n times the spread. A gain of less than 5 % also has to be one of the
+        has to be over 2 + 15/n times the spread. A gain of less than 4 % also has to be one of the
         darker and of the brighter half of the pixels: a near thing out of focus spreads a veil
         that is added, and changes dark pixels most.
     """
@@ -136,7 +136,7 @@ def gains(copy: Thumbnail, reference: Thumbnail, matrix: Matrix, shape: tuple[in
         gain, least = _median(ratios)
         result[channel] = np.exp(gain)
         if abs(gain) > least:
-            is_significant |= _is_exposure(ratios, reference.colours[..., channel], gain)
+            is_significant |= _is_exposure(ratios, colours[..., channel], gain)
     return np.clip(result, *GAINS) if is_significant else np.ones_like(result)
 
 

@@ -311,7 +311,7 @@ def _pair(fusion: Fusion, order: Sequence[int]) -> list[int]:
     """The only two frames that add detail, in this order; none if there are others."""
     if fusion.detail is None or len(order) < 3 or fusion.depth.size > _LARGEST_PAIR:
         return []
-    pair = [order[number] for number in np.flatnonzero(fusion.detail > _LEAST_DETAIL)]
+    pair = [i for i, share in zip(order, fusion.detail, strict=True) if share > _LEAST_DETAIL]
     return pair if len(pair) == 2 else []
 
 
