@@ -20,7 +20,7 @@ from seamwise.fusion.burst import Burst, unstacked
 from seamwise.fusion.classical.cnn import WEIGHTS
 from seamwise.fusion.frames import CountedFrames, Frames, ReorderedFrames
 from seamwise.fusion.headers import Frame, source_of
-from seamwise.fusion.moving import WholeFrames, find_moving
+from seamwise.fusion.moving import taken_whole
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import Model, check_options, fuse_frames, load, passes
 from seamwise.fusion.readable import readable, renumbered
@@ -28,15 +28,11 @@ from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.surface import find_surface
 from seamwise.fusion.transparency import MaskedFrames, moved_mask
+from seamwise.fusion.useful import pair_with_detail, useful_frames
 from seamwise.types import Picture
 from seamwise.words import FusionMode
 
 Report = Callable[[StageProgress], None]
-
-# Frames out of focus between two that show a scene whole have at most 0.0003 of the strength of the
-# details in `benchmarks/moved.py few`; of those that add something, the third of three has 0.0008.
-_LEAST_DETAIL = 0.0005
-_LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
 
 
 @dataclass(frozen=True)
@@ -191,8 +187,7 @@ def fuse_burst(
     report : function
         See `fuse`.
     pair_model : function, optional
-        Returns the network for two frames, for a `model` that stands for "auto". Called if only two
-        frames of a burst add details: see the notes. By default a given model fuses such a burst.
+        Returns the network for two frames, for a `model` that stands for "auto": see the notes.
 
     Returns
     -------
@@ -205,9 +200,9 @@ def fuse_burst(
 
     Notes
     -----
-    With "auto", a third frame that adds no detail must change nothing. So if all but two frames of
-    a burst have less than 1/2000 of the strength of the finest details (`Fusion.detail`), these two
-    are fused as two frames are. Not if frames are transparent, or larger than 8 megapixels.
+    With "auto", a frame that adds no detail must change nothing. So if only two frames have 1/2000
+    of the strength of the finest details (`Fusion.detail`) or more, these are fused as two frames
+    are. Not if frames may be transparent, or are larger than 8 megapixels.
     """
     if options.skip_bad:
         if len(frames) == 1:
@@ -239,17 +234,18 @@ def fuse_burst(
     order: Sequence[int] = burst.order if method.is_sequential else burst.order_of_sums()
     if method.is_sequential and len(burst) > 2 and burst.is_own_order:
         order = range(len(burst))
-    order = _useful(order, alignment)
+    order = useful_frames(order, alignment)
     masked = _masked(aligned, burst, alignment, crop=options.crop) if burst.has_alpha else None
     shown = masked or aligned
     whole = None
     if options.moving:
         seen = _seen_by_all(aligned, masked)
-        whole, of_moving = _whole(shown, order, seen, burst.names, report)
-        shown, notes = whole or shown, notes + of_moving
-    # the brightness of frames that are not moved, if none is transparent, is found faster
+        reading = _stage_report(report, "moving")
+        counted = CountedFrames(ReorderedFrames(shown, order), reading, len(order))
+        whole, notes_of_moving = taken_whole(shown, counted, order, seen, burst.names)
+        shown, notes = whole or shown, notes + notes_of_moving
     fusion = _in_order(method, shown, order, masked or burst, report)
-    pair = [] if burst.has_alpha else _pair(fusion, order)
+    pair = [] if burst.has_alpha else pair_with_detail(fusion, order)
     if pair_method is not None and pair:
         fusion = _in_order(pair_method(), shown, pair, burst, report)
     if whole is not None:
@@ -279,7 +275,7 @@ def fuse_burst(
 def _in_order(
     method: Method, shown: Frames, order: Sequence[int], still: Frames, report: Report
 ) -> Fusion:
-    """Fuse frames in an order; the brightness, if it is needed, is that of others."""
+    """Fuse frames in an order; the brightness is that of others, which are read faster."""
     total = method.passes * len(order)
     counted = CountedFrames(ReorderedFrames(shown, order), _stage_report(report, "fuse"), total)
     fuse_with_method = method.fuse
@@ -307,14 +303,6 @@ def _pair_method(
     return lambda: ready_method(options.of_burst(2), resources, model=network())
 
 
-def _pair(fusion: Fusion, order: Sequence[int]) -> list[int]:
-    """The only two frames that add detail, in this order; none if there are others."""
-    if fusion.detail is None or len(order) < 3 or fusion.depth.size > _LARGEST_PAIR:
-        return []
-    pair = [i for i, share in zip(order, fusion.detail, strict=True) if share > _LEAST_DETAIL]
-    return pair if len(pair) == 2 else []
-
-
 def _masked(
     aligned: Frames, burst: Burst, alignment: Alignment | None, *, crop: bool
 ) -> MaskedFrames | None:
@@ -336,34 +324,6 @@ def _seen_by_all(aligned: Frames, masked: MaskedFrames | None) -> NDArray[np.boo
     if masked is None:
         return seen
     return masked.seen() if seen is None else masked.seen() & seen[masked.box]
-
-
-def _whole(
-    frames: Frames,
-    order: Sequence[int],
-    seen: NDArray[np.bool_] | None,
-    names: Sequence[str],
-    report: Report,
-) -> tuple[WholeFrames | None, list[str]]:
-    """The frames with what moves taken from one of them, None if nothing is; and notes."""
-    counted = CountedFrames(
-        ReorderedFrames(frames, order), _stage_report(report, "moving"), len(order)
-    )
-    moving = find_moving(counted, seen)
-    if moving is None:
-        return None, []
-    if moving.is_too_large:
-        return None, ["more than two fifths of the picture move: --moving changes nothing"]
-    whole = WholeFrames(frames, moving.of_burst(order, len(frames)))
-    name = Path(names[whole.moving.frame]).name
-    return whole, [f"something moves: {name} shows it, the other frames give nothing there"]
-
-
-def _useful(order: Sequence[int], alignment: Alignment | None) -> Sequence[int]:
-    """The frames in an order, without those that show nothing in focus, if two others do."""
-    blank = set() if alignment is None else set(alignment.unmatched)
-    useful = [number for number in order if number not in blank]
-    return useful if len(useful) > 1 else order
 
 
 def ready_method(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -336,3 +337,24 @@ def _average(pictures: Sequence[Picture], hulls: NDArray[np.bool_]) -> Picture:
         total += picture * (weight if picture.ndim == 2 else weight[..., np.newaxis])
         count += weight
     return np.asarray(total / (count if total.ndim == 2 else count[..., np.newaxis]), np.float32)
+
+
+def taken_whole(
+    frames: Frames,
+    counted: Frames,
+    order: Sequence[int],
+    seen: NDArray[np.bool_] | None,
+    names: Sequence[str],
+) -> tuple[WholeFrames | None, list[str]]:
+    """Return the frames with what moves taken from one of them, None if nothing is; and notes.
+
+    `counted` are the frames in the order, read once more to find what moves.
+    """
+    moving = find_moving(counted, seen)
+    if moving is None:
+        return None, []
+    if moving.is_too_large:
+        return None, ["more than two fifths of the picture move: --moving changes nothing"]
+    whole = WholeFrames(frames, moving.of_burst(order, len(frames)))
+    name = Path(names[whole.moving.frame]).name
+    return whole, [f"something moves: {name} shows it, the other frames give nothing there"]
