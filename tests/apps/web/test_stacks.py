@@ -212,7 +212,7 @@ def test_a_series_with_nan_and_a_large_stack_are_refused(client, tmp_path_factor
     big = np.zeros((5, 500, 500), np.uint8)
     tifffile.imwrite(path, big, metadata={"axes": "ZYX"}, ome=True, compression="zlib")
     answer = client.post("api/uploads", params={"name": path.name}, content=path.read_bytes())
-    assert "is too large" in error_of(answer, 413)
+    assert "put it into the folder of the page" in error_of(answer, 413)
 
 
 def test_cells_that_need_too_much_memory_are_refused(client, opened, wait, monkeypatch):

@@ -1,5 +1,6 @@
 """What the server answers: files, arrays, and errors in words; it stays up: see `in_words`."""
 
+import errno
 import json
 import logging
 import re
@@ -47,6 +48,8 @@ def in_words(handler: Handler) -> Handler:
 
 def explain(error: BaseException) -> tuple[int, str]:
     """Return the status and the words for an error; what nobody expected is logged."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return 507, "the disk is full: free some space, and try again"
     if isinstance(error, ValueError | TypeError | OSError):
         words = " ".join(str(error).split()) or type(error).__name__
         return 400, for_the_page(words)

@@ -1,7 +1,6 @@
 """How images come to the server, dropped or from the folder of the page: `Arrivals`."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +10,7 @@ from starlette.requests import Request
 
 from seamwise_web.answers import RefusalError, explain
 from seamwise_web.folder import Folder
+from seamwise_web.scratch import scratch_folder
 from seamwise_web.uploads import checked_name, receive
 
 Opened = TypeVar("Opened")
@@ -47,7 +47,7 @@ class Arrivals:
 
     async def dropped(self, request: Request, read: Callable[[Path], Opened]) -> Opened:
         """Return what is read from an image that was dropped; its file is removed then."""
-        with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
+        with scratch_folder() as scratch:
             path = Path(scratch) / checked_name(request.query_params.get("name", ""))
             await receive(request, path, self.largest)
             return await self.read(path, read, Path(scratch))

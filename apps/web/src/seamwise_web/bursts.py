@@ -1,7 +1,6 @@
 """The bursts that are open in pages: `OpenBurst` and `Bursts`."""
 
 import secrets
-import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from seamwise_web.frame_stack import as_frames
 from seamwise_web.fused import FusedPicture
 from seamwise_web.jobs import Job
 from seamwise_web.pictures import Limits
+from seamwise_web.scratch import scratch_folder
 
 
 class OpenBurst:
@@ -41,7 +41,7 @@ class OpenBurst:
     def __init__(self, limits: Limits) -> None:
         self.key = secrets.token_urlsafe(12)
         self._limits = limits
-        self._scratch = tempfile.TemporaryDirectory(prefix="seamwise-", ignore_cleanup_errors=True)
+        self._scratch = scratch_folder()
         self.folder = Path(self._scratch.name)
         self.frames: list[Path] = []
         self._sizes: list[tuple[int, int]] = []

@@ -1,6 +1,5 @@
 """Tables and files of the cells: `rows_to_show`, `csv_file`, `tiff_file`, `zip_file`."""
 
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from seamwise.io import write_columns, write_labels
 from seamwise.measure import Table
+from seamwise_web.scratch import scratch_folder
 
 # column of the measurements: words for the page, and longer ones
 _COLUMNS = {
@@ -69,7 +69,7 @@ def zip_file(files: Iterable[tuple[str, bytes]]) -> bytes:
 
 def content_of(name: str, write: Callable[[Path], None]) -> bytes:
     """Return what a function writes to a file, which is removed at once."""
-    with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
+    with scratch_folder() as scratch:
         path = Path(scratch) / name
         write(path)
         return path.read_bytes()

@@ -1,6 +1,5 @@
 """Cells for other programs, and a page to look at: `outlines_file`, `report_file`."""
 
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from seamwise.io import Outcome, write_columns, write_json, write_labels, write_
 from seamwise.measure import Table, pair_images
 from seamwise.report import segmentation_report
 from seamwise_web.folder import SUFFIXES
+from seamwise_web.scratch import scratch_folder
 
 
 def outlines_file(
@@ -28,7 +28,7 @@ def outlines_file(
     table : Table, optional
         Its numbers become measurements of the outlines, for "geojson".
     """
-    with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
+    with scratch_folder() as scratch:
         path, output = Path(scratch) / "cells.tif", Path(scratch) / "outlines"
         write_labels(path, labels)
         numbers = None
@@ -66,7 +66,7 @@ def report_file(
     model : str
         Name of the model.
     """
-    with tempfile.TemporaryDirectory(prefix="seamwise-") as scratch:
+    with scratch_folder() as scratch:
         folder = Path(scratch)
         image = folder / "image" / (name if name.lower().endswith(SUFFIXES) else f"{name}.tif")
         mask, page = folder / "cells.tif", folder / "report.html"

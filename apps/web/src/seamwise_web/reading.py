@@ -16,17 +16,24 @@ from seamwise_web.folder import ZARR
 from seamwise_web.pictures import Limits, Picture
 from seamwise_web.tiled import TiledImage, open_tiled
 
+_IN_PARTS = (ZARR, ".tif", ".tiff")
+"""Endings of what can be read part by part."""
+
 
 def open_image(path: Path, limits: Limits) -> Picture | TiledImage:
-    """Read an image, or open a large OME-Zarr image to look at it by tiles; see `read_picture`."""
-    if path.name.lower().endswith(ZARR):
+    """Read an image, or open a large one to look at it by tiles; see `read_picture`."""
+    if path.name.lower().endswith(_IN_PARTS):
         check_no_links(path)
-        tiled = open_tiled(path, limits)
-        pixels = prod(map(tiled.length, "ZYX"))
-        samples = pixels * tiled.length("T") * tiled.length("C")
-        if pixels > limits.pixels or samples > limits.samples:
-            return tiled
+        if _is_large(path, limits):
+            return open_tiled(path, limits)
     return read_picture(path, limits)
+
+
+def _is_large(path: Path, limits: Limits) -> bool:
+    """Whether an image is too large to be read as a whole."""
+    if count_samples(path) > limits.samples:
+        return True
+    return prod(open_volume(path).shape) > limits.pixels
 
 
 def read_picture(path: Path, limits: Limits) -> Picture:
@@ -45,11 +52,15 @@ def read_picture(path: Path, limits: Limits) -> Picture:
             413,
             f"{path.name} has more than {limits.samples // 1_000_000} million numbers "
             "(pixels × channels × slices × time points): "
-            "`seamwise segment` takes it, block by block",
+            "put it into the folder of the page as TIFF or OME-Zarr, where it opens by tiles",
         )
     volume = open_volume(path)
     if prod(volume.shape) > limits.pixels:
-        raise RefusalError(413, f"{path.name} is too large: `seamwise segment` takes it")
+        raise RefusalError(
+            413,
+            f"{path.name} has more than {limits.pixels // 1_000_000} million pixels: put it into "
+            "the folder of the page as TIFF or OME-Zarr, where it opens by tiles",
+        )
     pixels = _series(volume) if volume.times > 1 else as_channels(read_image(path))[np.newaxis]
     return Picture(path.name, pixels, volume.spacing, for_the_page(volume.note))
 

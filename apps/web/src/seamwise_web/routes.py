@@ -22,8 +22,9 @@ from seamwise_web.jobs import Job, Jobs
 from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pen import points_of
 from seamwise_web.pictures import Limits, Picture, Pictures, Place
-from seamwise_web.reading import open_image
+from seamwise_web.reading import open_image, read_picture
 from seamwise_web.save_door import SaveDoor
+from seamwise_web.scratch import remove_orphans
 from seamwise_web.segmenting import Search, find_cells
 from seamwise_web.tiled import TiledImage
 from seamwise_web.tiled_door import TiledDoor
@@ -68,7 +69,7 @@ class Server:
         self.fuse = FuseDoor(self._arrivals, self.jobs, page.limits)
         self.compare = CompareDoor(self._arrivals, page.limits)
         self.save = SaveDoor(self._pictures)
-        self.tiled = TiledDoor(self._pictures, page.limits)
+        self.tiled = TiledDoor(self._pictures, self.jobs, self._shelf, page.limits)
         self.train = TrainDoor(self._pictures, self.jobs, self._shelf, page.limits)
 
     def close_all(self) -> None:
@@ -76,12 +77,14 @@ class Server:
         self.jobs.close()
         self.fuse.close_all()
         self.train.close_all()
+        self.tiled.close_all()
 
     def warm_up(self) -> None:
-        """Load the first model before the user asks for it."""
+        """Load the first model before the user asks for it; remove what killed pages left."""
 
         def work(job: Job) -> None:
             self._shelf.load(next(iter(self._page.offers)))
+            remove_orphans()
             job.finish(lambda: None)
 
         self.jobs.add(work)
@@ -109,7 +112,7 @@ class Server:
 
     async def upload(self, request: Request) -> Response:
         """Open an image that was dropped; its file is removed once it is read."""
-        return self._opened(await self._arrivals.dropped(request, self._read))
+        return self._opened(await self._arrivals.dropped(request, self._read_dropped))
 
     async def open_from_folder(self, request: Request) -> Response:
         """Open an image of the page's folder."""
@@ -208,6 +211,9 @@ class Server:
 
     def _read(self, path: Path) -> Picture | TiledImage:
         return open_image(path, self._limits)
+
+    def _read_dropped(self, path: Path) -> Picture:
+        return read_picture(path, self._limits)
 
     def _opened(self, image: Picture | TiledImage) -> Response:
         if isinstance(image, TiledImage):

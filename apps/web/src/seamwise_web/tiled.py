@@ -1,65 +1,71 @@
-"""OME-Zarr images that are looked at by tiles: `TiledImage`, `TiledImages`, `open_tiled`."""
+"""Large images of the folder, looked at by tiles: `TiledImage`, `TiledImages`, `open_tiled`."""
 
 import secrets
 from collections import OrderedDict
-from math import ceil, prod
+from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.io import OmeImage, open_ome_zarr
-from seamwise_web.answers import RefusalError
+from seamwise.io import open_ome_zarr
+from seamwise_web.answers import RefusalError, for_the_page
 from seamwise_web.display import in_16_bits, is_plain
+from seamwise_web.folder import ZARR
+from seamwise_web.jobs import Job
+from seamwise_web.levels import FileLevels, Levels, ZarrLevels
 from seamwise_web.pictures import Limits, Picture
+from seamwise_web.pyramid import TILE, Plane, Pyramid
+from seamwise_web.whole import WholeCells, stored_cells
 
-TILE = 512
-"""Pixels of a tile along each side."""
-
-_SMALL = 1024  # longest side of the coarsest level
-_STRIP = 2**22  # pixels that are read at once to make a coarser level
 _MOST = 4  # that are open at a time: no pixels of theirs are kept
+_MOST_PIXELS = 2_000_000_000  # of a plane without smaller levels, which are made from all of them
 
 
 class TiledImage:
     """A large image on disk, of which only the tiles that are shown are read.
 
-    Where its own levels end with a large one, coarser ones are made by taking pixels at equal
-    distances.
-
     Parameters
     ----------
-    image : OmeImage
+    levels : Levels
+
+    Attributes
+    ----------
+    key : str
+    name : str
+    cells : WholeCells or None
+        Cells of all of it, that were found here or lie in the file.
+    job : Job or None
+        The last search for them.
     """
 
-    def __init__(self, image: OmeImage) -> None:
+    def __init__(self, levels: Levels) -> None:
         self.key = secrets.token_urlsafe(12)
-        self.name, self._image = image.path.name, image
-        self._lengths = dict(zip(image.axes, image.levels[0].shape, strict=True))
-        self._stored = [image.pixels(number) for number in range(len(image.levels))]
-        sizes = [pixels.shape[-2:] for pixels in self._stored]
-        while max(sizes[-1]) > _SMALL:
-            sizes.append(tuple(ceil(length / 2) for length in sizes[-1]))
-        self.sizes = sizes
+        self.levels, self.pyramid = levels, Pyramid(levels)
+        self.name, self.path = levels.path.name, levels.path
+        self.lock = Lock()
+        self.cells: WholeCells | None = stored_cells(levels)
+        self.job: Job | None = None
         self._facts: dict[int, dict[str, Any]] = {}
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return Path(self.name).stem.removesuffix(".ome")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether its cells are looked for."""
+        return self.job is not None and self.job.is_open
 
     def length(self, axis: str) -> int:
         """How long an axis is, of T, C, Z, Y, X; 1 if the image does not have it."""
-        return self._lengths.get(axis, 1)
-
-    def check(self, channel: int, time: int, z: int) -> None:
-        """Raise RefusalError unless there is such a plane."""
-        for axis, number, word in (
-            ("C", channel, "channel"),
-            ("T", time, "time point"),
-            ("Z", z, "slice"),
-        ):
-            if number >= self.length(axis):
-                raise RefusalError(404, f"{self.name} has no {word} {number}: choose another")
+        return self.pyramid.length(axis)
 
     def tile(
-        self, level: int, row: int, column: int, *, channel: int, time: int, z: int
+        self, level: int, row: int, column: int, plane: Plane
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Return a tile in 8 or 16 bits, and bits, contrast, width and height.
 
@@ -68,16 +74,10 @@ class TiledImage:
         RefusalError
             The image has no such tile.
         """
-        self.check(channel, time, z)
-        if level >= len(self.sizes):
-            raise RefusalError(404, f"{self.name} has no level {level}")
-        height, width = self.sizes[level]
-        top, left = row * TILE, column * TILE
-        if top >= height or left >= width:
-            raise RefusalError(404, f"{self.name} has no tile {row}, {column} in level {level}")
-        rows, columns = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
-        facts = self._facts_of(channel)
-        pixels = self._plane(level, rows, columns, channel=channel, time=time, z=z)
+        self.pyramid.check(plane)
+        rows, columns = self.pyramid.box(level, row, column)
+        facts = self._facts_of(plane[0])
+        pixels = self.pyramid.read(level, rows, columns, plane)
         size = {"width": pixels.shape[1], "height": pixels.shape[0]}
         plain = _plain(pixels, facts["range"])
         return plain.astype(plain.dtype.newbyteorder("<")), {**facts, **size}
@@ -90,8 +90,8 @@ class TiledImage:
         RefusalError
             The part is empty or too large, or the plane does not exist.
         """
-        self.check(0, time, z)
-        height, width = self.sizes[0]
+        self.pyramid.check((0, time, z))
+        height, width = self.pyramid.sizes[0]
         rows, columns = slice(*rows.indices(height)), slice(*columns.indices(width))
         area = max(rows.stop - rows.start, 0) * max(columns.stop - columns.start, 0)
         if area == 0:
@@ -100,23 +100,36 @@ class TiledImage:
             most = limits.pixels // 1_000_000
             raise RefusalError(413, f"the page takes parts of {most} million pixels: zoom in")
         voxels = area * self.length("Z")
-        is_stack = "Z" in self._lengths and voxels <= limits.pixels
+        is_stack = "Z" in self.levels.lengths and voxels <= limits.pixels
         is_stack = is_stack and voxels * self.length("C") <= limits.samples
         slices = slice(0, self.length("Z")) if is_stack else slice(z, z + 1)
         box = {"T": slice(time, time + 1), "Z": slices, "Y": rows, "X": columns}
-        pixels = self._read(0, box)
+        pixels = self.levels.read(0, box)
         pixels = pixels if is_stack else pixels[:, :, 0]
-        stem = self.name.removesuffix(".zarr").removesuffix(".ome")
-        name = f"{stem}_x{columns.start}_y{rows.start}.tif"
-        spacing = self._image.spacing
+        name = f"{self.stem}_x{columns.start}_y{rows.start}.tif"
+        spacing = self.levels.spacing
         if spacing is not None and not is_stack:
             spacing = spacing[-2:]
         note = f"columns {columns.start} to {columns.stop} and rows {rows.start} to {rows.stop}"
         return Picture(name, pixels, spacing, f"{note} of {self.name}")
 
+    def keep(self, cells: WholeCells | None) -> None:
+        """Take cells of all of it; those before are forgotten."""
+        with self.lock:
+            before, self.cells = self.cells, cells
+        if before is not None:
+            before.close()
+
+    def close(self) -> None:
+        """Cancel the work, and forget the cells that were found here."""
+        if self.job is not None:
+            self.job.cancel()
+        self.keep(None)
+
     def description(self) -> dict[str, Any]:
         """Return what the page shows of the image."""
-        height, width = self.sizes[0]
+        height, width = self.pyramid.sizes[0]
+        cells = self.cells
         return {
             "picture": self.key,
             "name": self.name,
@@ -124,13 +137,17 @@ class TiledImage:
             "height": height,
             "channels": self.length("C"),
             "times": self.length("T"),
-            "slices": self._lengths.get("Z", 0),
+            "slices": self.levels.lengths.get("Z", 0),
             "first_channel": 0,
-            "spacing": self._image.spacing,
-            "note": self._image.note,
+            "spacing": self.levels.spacing,
+            "note": for_the_page(self.levels.note),
             "found": [],
-            "job": None,
-            "tiled": {"side": TILE, "levels": self.sizes},
+            "job": self.job.key if self.job is not None and self.is_busy else None,
+            "tiled": {
+                "side": TILE,
+                "levels": self.pyramid.sizes,
+                "cells": None if cells is None else cells.description(),
+            },
         }
 
     def _facts_of(self, channel: int) -> dict[str, Any]:
@@ -140,13 +157,13 @@ class TiledImage:
         a tile in the middle of the image, as means over many pixels hide what is bright.
         """
         if channel not in self._facts:
-            level = len(self.sizes) - 1
-            rows, columns = (slice(0, length) for length in self.sizes[level])
-            middle = self.length("Z") // 2
-            pixels = self._plane(level, rows, columns, channel=channel, time=0, z=middle)
+            level = len(self.pyramid.sizes) - 1
+            rows, columns = (slice(0, length) for length in self.pyramid.sizes[level])
+            middle = channel, 0, self.length("Z") // 2
+            pixels = self.pyramid.read(level, rows, columns, middle)
             limits = float(pixels.min()), float(pixels.max())
             plain = _plain(pixels, limits)
-            tile = _plain(self._middle(channel, middle), limits)
+            tile = _plain(self._middle(middle), limits)
             low = float(np.percentile(plain, 1))
             high = max(float(np.percentile(part, 99.8)) for part in (plain, tile))
             bits = 8 * plain.dtype.itemsize
@@ -154,45 +171,12 @@ class TiledImage:
             self._facts[channel] = facts
         return self._facts[channel]
 
-    def _middle(self, channel: int, z: int) -> NDArray[Any]:
+    def _middle(self, plane: Plane) -> NDArray[Any]:
         """The tile in the middle of a plane."""
-        height, width = self.sizes[0]
+        height, width = self.pyramid.sizes[0]
         top, left = max(0, (height - TILE) // 2), max(0, (width - TILE) // 2)
         rows, columns = slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width))
-        return self._plane(0, rows, columns, channel=channel, time=0, z=z)
-
-    def _plane(
-        self, level: int, rows: slice, columns: slice, *, channel: int, time: int, z: int
-    ) -> NDArray[Any]:
-        """Read a box of a plane of a level, which may be one that is not stored."""
-        stored = min(level, len(self._stored) - 1)
-        step = 2 ** (level - stored)
-        height, width = self.sizes[stored]
-        depth = dict(zip(self._image.axes, self._stored[stored].shape, strict=True)).get("Z", 1)
-        slice_there = z * depth // self.length("Z")
-        box = {
-            "T": slice(time, time + 1),
-            "C": slice(channel, channel + 1),
-            "Z": slice(slice_there, slice_there + 1),
-            "X": slice(columns.start * step, min(columns.stop * step, width)),
-        }
-        strip = max(1, _STRIP // (TILE * step * step))  # rows of the result
-        parts = []
-        for start in range(rows.start, rows.stop, strip):
-            stop = min(start + strip, rows.stop)
-            box["Y"] = slice(start * step, min(stop * step, height))
-            parts.append(self._read(stored, box)[0, 0, 0, ::step, ::step])
-        return np.concatenate(parts)
-
-    def _read(self, level: int, box: dict[str, slice]) -> NDArray[Any]:
-        """Read a box of a level, `(T, C, Z, Y, X)`; an axis that the box lacks is read whole."""
-        pixels = self._stored[level]
-        axes = self._image.axes
-        lengths = zip(axes, pixels.shape, strict=True)
-        place = tuple(box.get(axis, slice(0, length)) for axis, length in lengths)
-        part = pixels[place]
-        missing = tuple(number for number, axis in enumerate("TCZYX") if axis not in axes)
-        return np.expand_dims(part, missing)
+        return self.pyramid.read(0, rows, columns, plane)
 
 
 class TiledImages:
@@ -205,7 +189,8 @@ class TiledImages:
         """Keep an image open."""
         self._images[image.key] = image
         while len(self._images) > _MOST:
-            self._images.popitem(last=False)
+            idle = [one for one in list(self._images.values())[:-1] if not one.is_busy]
+            self.close((idle or list(self._images.values()))[0].key)
 
     def __contains__(self, key: str) -> bool:
         return key in self._images
@@ -225,27 +210,42 @@ class TiledImages:
 
     def close(self, key: str) -> None:
         """Forget an image."""
-        self._images.pop(key, None)
+        if key in self._images:
+            self._images.pop(key).close()
+
+    def close_all(self) -> None:
+        """Forget all images."""
+        for key in list(self._images):
+            self.close(key)
 
 
 def open_tiled(path: Path, limits: Limits) -> TiledImage:
-    """Open an OME-Zarr image of any size.
+    """Open an OME-Zarr image of any size, or a large TIFF.
 
     Raises
     ------
     ValueError, OSError
-        The folder is not such an image.
+        The file is not such an image.
     RefusalError
-        Its chunks are too large to show a part quickly, or hold what is not an intensity.
+        It is stored so that a part of it cannot be shown quickly.
     """
-    image = open_ome_zarr(path)
-    if max(prod(level.chunks) for level in image.levels) > limits.samples:
+    if path.name.lower().endswith(ZARR):
+        image = open_ome_zarr(path)
+        if max(prod(level.chunks) for level in image.levels) > limits.samples:
+            raise RefusalError(
+                413,
+                f"{path.name} is stored in chunks of more than {limits.samples // 1_000_000} "
+                "million numbers: save it in smaller ones",
+            )
+        return TiledImage(ZarrLevels(image))
+    levels = FileLevels(path)
+    if prod(levels.sizes[0]) > _MOST_PIXELS:
         raise RefusalError(
             413,
-            f"{path.name} is stored in chunks of more than {limits.samples // 1_000_000} million "
-            "numbers: save it in smaller ones",
+            f"{path.name} has more than {_MOST_PIXELS // 1_000_000} million pixels: save it as "
+            "OME-Zarr with levels, or use `seamwise segment`",
         )
-    return TiledImage(image)
+    return TiledImage(levels)
 
 
 def _plain(pixels: NDArray[Any], limits: tuple[float, float]) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from seamwise_web.display import plain_channel
 from seamwise_web.jobs import Job
 from seamwise_web.offers import Offer, Shelf
 from seamwise_web.pictures import Limits, Picture, Place
+from seamwise_web.scratch import scratch_folder
 
 if TYPE_CHECKING:  # slow to import
     from seamwise.segmentation import TrainProgress
@@ -51,7 +51,7 @@ class Training:
     def __init__(self, limits: Limits, shelf: Shelf) -> None:
         self.key = secrets.token_urlsafe(12)
         self._limits, self._shelf = limits, shelf
-        self._scratch = tempfile.TemporaryDirectory(prefix="seamwise-", ignore_cleanup_errors=True)
+        self._scratch = scratch_folder()
         self.folder = Path(self._scratch.name)
         self._images: dict[tuple[str, Place], tuple[str, int]] = {}  # name and pixels
         self.number = 0

@@ -65,6 +65,10 @@ export const segment = (key, place, fields) =>
   json(`pictures/${key}/segment?${at(place)}`, withJson(fields));
 export const tile = (key, { channel, place }, numbers) =>
   pixels(`tiled/${key}/tiles/${channel}/${numbers.join("/")}?${at(place)}`);
+export const cellTile = (key, { place }, numbers) =>
+  pixels(`tiled/${key}/cells/${numbers.join("/")}?${at(place)}`);
+export const segmentWhole = (key, fields) => json(`tiled/${key}/segment`, withJson(fields));
+export const wholeFile = (key, name) => `api/tiled/${key}/${name}`;
 export const takePart = (key, place, box) =>
   json(`tiled/${key}/parts?${at(place)}`, withJson(box));
 export const job = (key) => json(`jobs/${key}`);

@@ -96,6 +96,7 @@ async function show(picture) {
   element("note").textContent = picture.note;
   document.title = `${picture.name} · seamwise`;
   models.fit(picture);
+  if (picture.tiled) planes.showCells(picture);
   showParts();
   await arrive();
 }
@@ -145,19 +146,31 @@ async function restore() {
 
 // --- finding cells
 
+const diameter = () => {
+  const { value } = element("diameter");
+  return value === "" ? null : Number(value);
+};
+
+async function findInWhole() {
+  const { key } = planes.shown;
+  complain("");
+  const fields = { model: models.chosen.name, channel: planes.channel, diameter: diameter() };
+  const job = await attempt(() => api.segmentWhole(key, fields));
+  if (job) await follow(job.job);
+}
+
 async function find(isAll = false) {
   if (state.picture?.tiled) {
-    await takePart();
+    await (isAll ? findInWhole() : takePart());
     return;
   }
   const isForMany = isAll || models.isForStacks;
   if (!state.picture || !mayLoseCorrections(isForMany ? state.unsaved : state.cells?.unsaved)) return;
   complain("");
-  const diameter = element("diameter").value;
   const fields = {
     model: models.chosen.name,
     channel: planes.channel,
-    diameter: diameter === "" ? null : Number(diameter),
+    diameter: diameter(),
     all: isAll,
   };
   const { key, place } = planes.shown;
@@ -176,7 +189,8 @@ async function follow(key) {
     const described = await attempt(() => api.picture(picture));
     if (!described || !isOpen(picture)) return;
     state.picture = described;
-    await arrive();
+    if (described.tiled) planes.showCells(described);
+    else await arrive();
   }
   showParts();
 }
@@ -381,6 +395,7 @@ function showParts() {
   element("find").disabled = !hasPicture;
   models.showButtons(state.picture ?? {});
   element("whole").hidden = state.whole === null;
+  showWhole();
   for (const id of ["tuning", "results"]) element(id).hidden = !hasCells;
   const isBusy = state.job !== null; // new cells will replace these
   element("tuning").inert = isBusy;
@@ -400,6 +415,21 @@ function showParts() {
     link.href = api.cellsFile(key, place, link.dataset.file);
   }
   element("save-all").hidden = state.picture.found.length < 2;
+}
+
+// The cells of all of a large image.
+function showWhole() {
+  const cells = state.picture?.tiled?.cells;
+  element("all-cells").hidden = !cells;
+  if (!cells) return;
+  const { count, source, caution } = cells;
+  element("all-counts").textContent = count === null ? "" : `${count.toLocaleString("en")} cells`;
+  element("all-source").textContent = `Outlines of the whole image: ${source}.`;
+  element("all-caution").textContent = caution;
+  element("all-caution").hidden = !caution;
+  for (const link of document.querySelectorAll("[data-whole]")) {
+    link.href = api.wholeFile(state.picture.picture, link.dataset.whole);
+  }
 }
 
 function listen() {

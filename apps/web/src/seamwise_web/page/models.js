@@ -64,7 +64,8 @@ export class Models {
     const count = this.isForStacks ? times : times * Math.max(slices, 1);
     const words = this.isForStacks || slices === 0 ? "time points" : "planes";
     element("find").textContent = tiled ? "Find cells in what you see" : "Find cells";
-    element("find-all").textContent = `Find cells in all ${count} ${words}`;
-    element("find-all").hidden = count < 2 || tiled !== null;
+    const all = `Find cells in all ${count} ${words}`;
+    element("find-all").textContent = tiled ? "Find all cells of the image" : all;
+    element("find-all").hidden = count < 2 && tiled === null;
   }
 }

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { Contrast } from "./contrast.js";
 import { attempt, complain, element } from "./desk.js";
 import { Position } from "./position.js";
-import { Tiles } from "./tiles.js";
+import { CellTiles, Tiles } from "./tiles.js";
 
 export class Planes {
   /* `onMove()` is called when another slice or time point is chosen. */
@@ -63,6 +63,7 @@ export class Planes {
     const { shown, channel } = this;
     if (this.view.tiles) {
       this.view.tiles.show(channel, shown.place);
+      this.view.cellTiles?.show(channel, shown.place);
       return;
     }
     const isWanted = () => this.isShown(shown) && this.channel === channel;
@@ -81,11 +82,28 @@ export class Planes {
   }
 
   tiles() {
-    const { picture } = this;
-    return new Tiles(picture, {
+    return new Tiles(this.picture, this.hearing(this.picture));
+  }
+
+  // Show the cells of all of a large image, if it has some.
+  showCells(picture) {
+    const { cells } = picture.tiled;
+    this.picture = picture;
+    if (!cells) {
+      this.view.setCellTiles(null);
+      return;
+    }
+    const tiled = { ...picture.tiled, levels: cells.levels };
+    const tiles = new CellTiles({ ...picture, tiled }, this.hearing(picture));
+    tiles.show(0, this.position.place);
+    this.view.setCellTiles(tiles);
+  }
+
+  hearing(picture) {
+    return {
       onFacts: (facts) => this.setContrast(facts),
-      onFault: (error) => this.picture === picture && complain(error.message),
+      onFault: (error) => this.picture.picture === picture.picture && complain(error.message),
       onTile: () => this.view.draw(),
-    });
+    };
   }
 }

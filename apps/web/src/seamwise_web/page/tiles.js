@@ -1,7 +1,7 @@
 // A large image by tiles: only those in sight are asked for, at the zoom that the screen needs.
 
 import * as api from "./api.js";
-import { greys, paintGrey } from "./paint.js";
+import { greys, inksOf, paintGrey, paintOutlines, places } from "./paint.js";
 
 const MOST = 160; // tiles that are kept
 const AT_ONCE = 3; // questions at a time
@@ -89,7 +89,7 @@ export class Tiles {
     this.coming.add(name);
     const { plane } = this;
     try {
-      const { facts, pixels } = await api.tile(this.key, plane, place);
+      const { facts, pixels } = await this.read(plane, place);
       if (plane === this.plane) this.take(name, facts, pixels);
     } catch (error) {
       if (plane === this.plane) {
@@ -99,6 +99,10 @@ export class Tiles {
     }
     this.coming.delete(name);
     this.onTile();
+  }
+
+  read(plane, place) {
+    return api.tile(this.key, plane, place);
   }
 
   take(name, facts, pixels) {
@@ -129,4 +133,56 @@ export class Tiles {
       if (!wanted.has(name)) this.tiles.delete(name); // the oldest first
     }
   }
+}
+
+/* The outlines of all cells of a large image, drawn as wide on the screen at any zoom. */
+export class CellTiles extends Tiles {
+  read(plane, place) {
+    return api.cellTile(this.key, plane, place);
+  }
+
+  take(name, { width, height, largest }, labels) {
+    this.tiles.set(name, { width, height, labels, inks: inksOf(largest) });
+  }
+
+  paint(over, { left, top, scale, sight }, lineWidth) {
+    const level = this.levelFor(scale);
+    const wanted = this.inSight(level, sight);
+    for (const place of wanted) {
+      const tile = this.tiles.get(String(place));
+      if (tile) this.drawCells(over, tile, place, { left, top, scale }, lineWidth);
+      else if (tile === undefined) this.ask(place);
+    }
+    this.stale = null;
+    this.forget(new Set(wanted.map(String)));
+  }
+
+  // Draw a tile where it lies on the screen: as far as it does.
+  drawCells(over, tile, [level, row, column], view, lineWidth) {
+    const factor = this.factor(level);
+    const size = view.scale * factor;
+    const across = span(column * this.side, tile.width, view.left / factor, size, over.canvas.width);
+    const down = span(row * this.side, tile.height, view.top / factor, size, over.canvas.height);
+    if (across.length < 1 || down.length < 1) return;
+    const image = over.createImageData(across.length, down.length);
+    paintOutlines(
+      new Uint32Array(image.data.buffer),
+      tile.labels,
+      tile.width,
+      places(across.length, across.start, size, tile.width),
+      places(down.length, down.start, size, tile.height),
+      lineWidth,
+      tile.inks,
+    );
+    over.putImageData(image, across.first, down.first);
+  }
+}
+
+/* Where a tile lies along an axis of the screen: its first pixel there, how many it covers, and at
+   which pixel of the tile they start. */
+function span(origin, length, from, scale, screen) {
+  const begin = (origin - from) * scale;
+  const first = Math.max(0, Math.round(begin));
+  const last = Math.min(screen, Math.round(begin + length * scale));
+  return { first, length: last - first, start: (first - begin) / scale };
 }

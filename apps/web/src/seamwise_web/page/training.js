@@ -105,7 +105,8 @@ export class Training {
     const isEarly = model && loss.at(-1)[0] < steps;
     const why = isEarly ? " It ended early, since nothing improved." : "";
     const end = model ? `${why} The model ${model.name} is in the list.` : "";
-    return `Step ${loss.at(-1)[0]} of ${steps}${score}.${end}`;
+    const kept = this.state.can_resume ? " It waits here until seamwise ends: Resume continues." : "";
+    return `Step ${loss.at(-1)[0]} of ${steps}${score}.${end}${kept}`;
   }
 
   draw() {

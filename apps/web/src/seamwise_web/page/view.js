@@ -37,11 +37,18 @@ export class View extends Stage {
 
   begin(tiles) {
     this.tiles = tiles;
+    this.cellTiles = null;
     this.labels = null;
     this.largest = 0;
     this.pixels = null;
     this.resize();
     this.fit();
+  }
+
+  // Show outlines that come in tiles; null for none.
+  setCellTiles(cellTiles) {
+    this.cellTiles = cellTiles;
+    this.draw();
   }
 
   // The part of the image on the screen.
@@ -154,7 +161,12 @@ export class View extends Stage {
     else context.drawImage(this.grey, 0, 0);
     context.setTransform(1, 0, 0, 1, 0, 0);
     if (this.labels && this.hasOutlines) this.drawOutlines(over);
+    if (this.cellTiles && this.hasOutlines) this.cellTiles.paint(over, this, this.lineWidth);
     if (this.line.length > 0) this.drawLine();
+  }
+
+  get lineWidth() {
+    return Math.max(1, Math.round(1.5 * devicePixelRatio));
   }
 
   drawOutlines(over) {
@@ -166,7 +178,7 @@ export class View extends Stage {
       this.width,
       places(width, this.left, this.scale, this.width),
       places(height, this.top, this.scale, this.height),
-      Math.max(1, Math.round(1.5 * devicePixelRatio)),
+      this.lineWidth,
       this.inks,
     );
     over.putImageData(image, 0, 0);
