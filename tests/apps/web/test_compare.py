@@ -105,6 +105,50 @@ def test_the_labels_come_numbered_from_one(client):
     assert client.get(f"api/labels/{key['labels']}").json() == key
 
 
+def test_a_stack_is_compared_as_a_whole_and_shown_by_slices(client):
+    true, pred = np.stack([TRUE, TRUE, TRUE * 0]), np.stack([PRED * 0, PRED, PRED])
+    result = compare(client, true, pred).json()
+    assert result["counts"] == {**cell_errors(true, pred).counts(), "true": 5, "pred": 5}
+    places = {(one["side"], one["id"]): (one["z"], one["box"]) for one in result["errors"]}
+    assert places["true", 9] == (0, [2, 12, 10, 20])
+    assert places["pred", 54] == (1, [25, 25, 29, 29])
+    assert [one["z"] for one in result["errors"]] == sorted(one["z"] for one in result["errors"])
+    key = open_labels(client, true)
+    assert (key["slices"], key["cells"]) == (3, 5)
+    answer = client.get(f"api/labels/{key['labels']}/pixels", params={"z": 2})
+    assert not np.frombuffer(answer.content, "<u2").any()
+    answer = client.get(f"api/labels/{key['labels']}/pixels", params={"z": 1})
+    assert (np.frombuffer(answer.content, "<u2").reshape(TRUE.shape) > 0).tolist() == (
+        TRUE > 0
+    ).tolist()
+    error_of(client.get(f"api/labels/{key['labels']}/pixels", params={"z": 3}), 404)
+    words = error_of(compare(client, true, PRED), 400)
+    assert "not 40 × 30 × 3 and 40 × 30 pixels" in words
+
+
+def test_cells_of_the_segment_door_are_compared_as_they_are(client, cells):
+    edit = {"action": "delete", "cells": [2], "revision": 0}
+    facts = json.loads(client.get(f"api/pictures/{cells}/labels").headers["x-seamwise-state"])
+    edit["revision"] = facts["revision"]
+    assert client.post(f"api/pictures/{cells}/edit", json=edit).status_code == 200
+    content = client.get(f"api/pictures/{cells}/labels.tif").content
+    labels = tifffile.imread(io.BytesIO(content))
+    opened = client.post("api/labels/pictures", json={"picture": cells}).json()
+    assert opened["name"] == "cells of x.tif"
+    assert opened["cells"] == len(np.unique(labels)) - 1
+    true = open_labels(client, labels)["labels"]
+    fields = {"true": true, "pred": opened["labels"]}
+    assert client.post("api/comparisons", json=fields).json()["errors"] == []
+
+
+def test_cells_that_were_not_looked_for_cannot_be_compared(client, upload):
+    key = upload(drawn())["picture"]
+    error_of(client.post("api/labels/pictures", json={"picture": key}), 409)
+    error_of(client.post("api/labels/pictures", json={"picture": "none"}), 404)
+    error_of(client.post("api/labels/pictures", json={}), 400)
+    client.delete(f"api/pictures/{key}")
+
+
 def test_huge_numbers_of_cells_take_no_memory(client):
     labels = np.zeros((4, 5), np.uint32)
     labels[1, 1], labels[2, 3] = 2**32 - 1, 5
@@ -160,7 +204,6 @@ def png(pixels):
         (b"no image", "x.png", "x.png"),
         (png(np.arange(36, dtype=np.uint8).reshape(4, 3, 3)), "photo.png", "photo.png"),
         (tiff(np.ones((4, 4), np.float32)), "map.tif", "map.tif"),
-        (tiff(np.ones((3, 4, 4), np.uint8)), "stack.tif", "stack.tif"),
         (b"x", "../x.tif", "plain name"),
         (b"x", "notes.txt", "is not an image that the page reads"),
     ],

@@ -37,7 +37,7 @@ def compare(true: LabelSet, pred: LabelSet, iou: float) -> dict[str, Any]:
         The IoU is out of range.
     """
     if true.labels.shape != pred.labels.shape:
-        sizes = (f"{width} × {height}" for height, width in (true.labels.shape, pred.labels.shape))
+        sizes = (" × ".join(map(str, one.labels.shape[::-1])) for one in (true, pred))
         words = " and ".join(sizes)
         raise RefusalError(
             400, f"the labels must be of one size, not {words} pixels: open two of one image"
@@ -54,7 +54,7 @@ def compare(true: LabelSet, pred: LabelSet, iou: float) -> dict[str, Any]:
         "mean_ap": float(np.mean([one.accuracy for one in scores])),
         "counts": {**errors.counts(), "true": len(true.ids) - 1, "pred": len(pred.ids) - 1},
         "kinds": {side: _cells_of(errors, kinds) for side, kinds in _KINDS.items()},
-        "errors": sorted(steps, key=lambda step: step["box"][:2]),
+        "errors": sorted(steps, key=lambda step: (step["z"], *step["box"][:2])),
     }
 
 
@@ -73,16 +73,20 @@ def _cells_of(errors: CellErrors, kinds: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _steps(errors: CellErrors, side: str, labels: LabelSet) -> Iterator[dict[str, Any]]:
-    """The errors of a side, each with the box of its cell: top, left, bottom, right."""
+    """The errors of a side, each with the box of its cell: top, left, bottom, right.
+
+    And with the middle slice of the cell; 0 in a plane.
+    """
     boxes = bounding_boxes(labels.labels)
     for kind in _STEPS[side]:
         numbers: NDArray[Any] = getattr(errors, kind)
         for number in numbers.tolist():
-            rows, columns = boxes[number - 1]
+            *depth, rows, columns = boxes[number - 1]
             yield {
                 "kind": kind,
                 "side": side,
                 "number": number,
                 "id": int(labels.ids[number]),
+                "z": sum((one.start + one.stop - 1) // 2 for one in depth),
                 "box": [rows.start, columns.start, rows.stop, columns.stop],
             }

@@ -23,7 +23,7 @@ class LabelSet:
     ----------
     name : str
         Of the file.
-    labels : (Y, X) int32 array
+    labels : (Y, X) or (Z, Y, X) int32 array
         Cells 1..n; 0 is background, and what was negative is −1.
     ids : (n + 1,) integer array
         What the file calls cell i; 0 for the background.
@@ -37,16 +37,27 @@ class LabelSet:
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows of it."""
-        height, width = self.labels.shape
-        cells = len(self.ids) - 1
-        sizes = {"width": width, "height": height, "cells": cells}
-        return {"labels": self.key, "name": self.name, **sizes}
+        *depth, height, width = self.labels.shape
+        sizes = {"width": width, "height": height, "slices": sum(depth)}
+        return {"labels": self.key, "name": self.name, **sizes, "cells": len(self.ids) - 1}
 
-    def content(self) -> tuple[bytes, dict[str, Any]]:
-        """Return the labels in 16 or 32 bits, little-endian, and what describes them."""
+    def content(self, z: int) -> tuple[bytes, dict[str, Any]]:
+        """Return the labels of a slice in 16 or 32 bits, little-endian, and what describes them.
+
+        `z` does not count for a plane.
+
+        Raises
+        ------
+        RefusalError
+            There is no such slice.
+        """
+        is_stack = self.labels.ndim == 3
+        if is_stack and z >= len(self.labels):
+            raise RefusalError(404, f"{self.name} has no slice {z}: choose another")
+        plane = self.labels[z] if is_stack else self.labels
         cells = len(self.ids) - 1
         bits = 16 if cells < 2**16 else 32
-        shown = np.maximum(self.labels, 0).astype(f"<u{bits // 8}")
+        shown = np.maximum(plane, 0).astype(f"<u{bits // 8}")
         return shown.tobytes(), {"bits": bits, "largest": cells}
 
 
@@ -82,14 +93,14 @@ class LabelSets:
 
 
 def read_label_set(path: Path, limits: Limits) -> LabelSet:
-    """Read the labels of a plane.
+    """Read the labels of a plane or stack.
 
     Raises
     ------
     ValueError, OSError
         The file is not a label image.
     RefusalError
-        It is too large, a stack, or has a part that is a link.
+        It is too large, or has a part that is a link.
     """
     check_no_links(path)
     if count_samples(path) > limits.pixels:
@@ -97,10 +108,12 @@ def read_label_set(path: Path, limits: Limits) -> LabelSet:
         raise RefusalError(
             413, f"{path.name} has more than {most} million pixels: `seamwise evaluate` takes it"
         )
-    labels = read_labels(path)
-    if labels.ndim != 2:
-        raise RefusalError(400, f"{path.name} is a stack: `seamwise evaluate` takes it")
+    return label_set(path.name, read_labels(path))
+
+
+def label_set(name: str, labels: NDArray[Any]) -> LabelSet:
+    """Number the cells of a label image from 1 on."""
     ids, places = np.unique(labels, return_inverse=True)
     numbers = np.where(ids < 0, -1, np.cumsum(ids > 0))
     cells = np.concatenate([[0], ids[ids > 0]])
-    return LabelSet(path.name, numbers.astype(np.int32)[places].reshape(labels.shape), cells)
+    return LabelSet(name, numbers.astype(np.int32)[places].reshape(labels.shape), cells)

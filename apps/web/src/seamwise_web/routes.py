@@ -67,7 +67,7 @@ class Server:
         self._arrivals = Arrivals(page.folder, page.limits.upload)
         self.jobs = Jobs()
         self.fuse = FuseDoor(self._arrivals, self.jobs, page.limits)
-        self.compare = CompareDoor(self._arrivals, page.limits)
+        self.compare = CompareDoor(self._arrivals, self._pictures, page.limits)
         self.save = SaveDoor(self._pictures)
         self.tiled = TiledDoor(self._pictures, self.jobs, self._shelf, page.limits)
         self.train = TrainDoor(self._pictures, self.jobs, self._shelf, page.limits)

@@ -8,7 +8,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 _HOST = re.sub(r"\W", "_", socket.gethostname())[:40]
 

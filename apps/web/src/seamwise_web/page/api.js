@@ -106,7 +106,9 @@ export const dropLabels = (file) =>
 export const takeLabels = (place) => json("labels/places", withJson({ place }));
 export const labelSet = (key) => json(labelsPath(key));
 export const closeLabels = (key) => json(labelsPath(key), { method: "DELETE" });
-export const labelPixels = (key) => pixels(`${labelsPath(key)}/pixels`);
+export const labelPixels = (key, place) => pixels(`${labelsPath(key)}/pixels?${at(place)}`);
+export const cellsAsLabels = (picture, place) =>
+  json(`labels/pictures?${at(place)}`, withJson({ picture }));
 export const compare = (fields) => json("comparisons", withJson(fields));
 
 const trainingPath = (key) => `trainings/${key}`;

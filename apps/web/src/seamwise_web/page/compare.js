@@ -6,10 +6,12 @@ import * as desk from "./desk.js";
 import { attempt, busy, complain, element, idle } from "./desk.js";
 import { listenForKeys } from "./keys.js";
 import { Opening } from "./opening.js";
-import { inTurn } from "./sliders.js";
+import { Position } from "./position.js";
+import { inTurn, latest } from "./sliders.js";
 import { KIND_COLOURS, Twin } from "./twin.js";
 
 const SIDES = ["true", "pred"];
+const FROM_SEGMENT = "cells=";
 const IOUS = [0.5, 0.6, 0.7, 0.8, 0.9];
 const NO_IMAGE = { bits: 8, low: 0, high: 255 };
 
@@ -23,7 +25,7 @@ const ROWS = [
   ["Inexact", "Seen, but the outline is wrong.", "inexact", "near_misses"],
 ];
 
-const state = { true: null, pred: null, image: null, result: null, shown: null, slot: "true", at: -1 };
+const state = { true: null, pred: null, image: null, result: null, shown: null, slot: "true", at: -1, contrastOf: null };
 const twins = Object.fromEntries(
   SIDES.map((side) => {
     const parts = ["stage", "base", "overlay"].map((part) => element(`${side}-${part}`));
@@ -35,6 +37,7 @@ const contrast = new Contrast(element("low"), element("high"), (...ends) => {
   for (const twin of both) twin.setContrast(...ends);
 });
 
+const position = new Position(latest(showPlane));
 const inLine = inTurn((ask) => ask()); // what is asked last is shown last
 
 // --- opening
@@ -45,7 +48,7 @@ const senders = {
   image: { file: api.upload, place: api.openFromFolder },
 };
 
-const hasManyPlanes = ({ slices, times, tiled }) => slices > 0 || times > 1 || Boolean(tiled);
+const hasManyPlanes = ({ times, tiled }) => times > 1 || Boolean(tiled);
 
 // Put files or places into the slots, beginning with the one that is chosen.
 const fill = inTurn(async (way, items) => {
@@ -58,7 +61,7 @@ const fill = inTurn(async (way, items) => {
     if (!opened) return;
     if (slot === "image" && hasManyPlanes(opened)) {
       api.close(opened.picture).catch(() => {});
-      complain(`${opened.name} has several planes, or is too large: choose an image of one plane.`);
+      complain(`${opened.name} has several planes, or is too large: choose a plane or a stack.`);
       return;
     }
     state[slot] = opened;
@@ -83,40 +86,61 @@ function setSlot(slot) {
 async function show() {
   const open = { true: state.true, pred: state.pred };
   const isWanted = () => SIDES.every((side) => state[side] === open[side]);
-  const { width, height } = open.true;
+  const { width, height, slices } = open.true;
+  const result = await attempt(compare, isWanted);
+  if (!result || !isWanted()) return;
+  desk.remember([open.true.labels, open.pred.labels, state.image?.picture ?? ""].join("."));
+  const isSame = both[0].width === width && both[0].height === height;
+  for (const side of SIDES) if (!isSame) twins[side].open(width, height);
+  const hasSlices = position.counts.z === Math.max(slices, 1);
+  if (!hasSlices) position.open({ slices, times: 1 });
+  state.shown = open;
+  state.result = result;
+  checkImage();
+  state.contrastOf = null;
+  await showPlane();
+  takeResult(result);
+  showWelcome(false);
+}
+
+// Show a slice of both label images and of the image.
+async function showPlane() {
+  const { shown, image } = state;
+  const { place } = position;
+  const isWanted = () => state.shown === shown && state.image === image && position.is(place);
+  const { width, height } = shown.true;
+  const nothing = { pixels: new Uint8Array(width * height), facts: NO_IMAGE };
   const loaded = await attempt(
-    () => Promise.all([compare(), ...SIDES.map((side) => api.labelPixels(open[side].labels))]),
+    () =>
+      Promise.all([
+        image ? api.channel(image.picture, image.first_channel, place) : nothing,
+        ...SIDES.map((side) => api.labelPixels(shown[side].labels, place)),
+      ]),
     isWanted,
   );
   if (!loaded || !isWanted()) return;
-  const [result, ...labels] = loaded;
-  desk.remember([open.true.labels, open.pred.labels, state.image?.picture ?? ""].join("."));
-  const isSame = both[0].width === width && both[0].height === height;
+  const [{ pixels, facts }, ...labels] = loaded;
   for (const [i, side] of SIDES.entries()) {
-    if (!isSame) twins[side].open(width, height);
     twins[side].setLabels(labels[i].pixels, labels[i].facts.largest);
+    twins[side].setKinds(state.result.kinds[side]);
+    twins[side].setChannel(pixels, facts.bits);
   }
-  state.shown = open;
-  takeResult(result);
-  showWelcome(false);
-  await showImage();
+  if (state.contrastOf === (image ?? nothing.facts)) contrast.tell();
+  else contrast.show(facts);
+  state.contrastOf = image ?? nothing.facts;
 }
 
-async function showImage() {
+// Close an image that does not lie on the label images.
+function checkImage() {
   const { image } = state;
-  const { width, height } = state.true;
-  let answer = { pixels: new Uint8Array(width * height), facts: NO_IMAGE };
-  if (image && (image.width !== width || image.height !== height)) {
+  const isSame = (axis) => image[axis] === state.true[axis];
+  if (image && !["width", "height", "slices"].every(isSame)) {
     complain(`${image.name} has another size than the label images, so it is not shown.`);
     state.image = null;
     setSlot(state.slot);
-  } else if (image) {
-    answer = await attempt(() => api.channel(image.picture, image.first_channel));
-    if (!answer || state.image !== image) return;
   }
-  for (const twin of both) twin.setChannel(answer.pixels, answer.facts.bits);
-  contrast.show(answer.facts);
-  element("contrast").hidden = state.image === null;
+  for (const id of ["low-row", "high-row"]) element(id).hidden = state.image === null;
+  element("contrast").hidden = state.image === null && state.true.slices < 2;
 }
 
 // --- comparing
@@ -157,6 +181,7 @@ function stepTo(at) {
   state.at = at;
   const error = errors[at];
   for (const twin of both) twin.setBox(error?.box ?? null);
+  if (error) position.go("z", error.z);
   const count = errors.length === 1 ? "1 error" : `${errors.length} errors`;
   element("step").textContent = error ? `${wordsOf(error)} · ${at + 1} of ${count}` : firstWords(count);
   for (const row of document.querySelectorAll("#kinds tbody tr")) {
@@ -283,6 +308,8 @@ const actions = {
   up: () => twins.true.pan(0, 60),
   down: () => twins.true.pan(0, -60),
   outlines: toggleOutlines,
+  "slice-back": () => position.step("z", -1),
+  "slice-on": () => position.step("z", 1),
   next: () => state.result.errors.length && step(1),
   previous: () => state.result.errors.length && step(-1),
   none: () => (element("welcome").hidden ? stepTo(-1) : showWelcome(false)),
@@ -323,6 +350,10 @@ function listen() {
 async function restore() {
   const { key, isAsked } = desk.recall("compare");
   if (!key) return;
+  if (key.startsWith(FROM_SEGMENT)) {
+    await takeCells(key.slice(FROM_SEGMENT.length));
+    return;
+  }
   const [ofTrue, ofPred, image] = key.split(".");
   try {
     [state.true, state.pred] = await Promise.all([ofTrue, ofPred].map(api.labelSet));
@@ -335,6 +366,22 @@ async function restore() {
   }
   setSlot("true");
   await inLine(show);
+}
+
+// The Segment door sent its cells: they are the predicted ones, over their image.
+async function takeCells(key) {
+  desk.remember("");
+  const [picture, time, z] = key.split(".");
+  const place = { time: Number(time), z: Number(z) };
+  const opened = await attempt(() =>
+    Promise.all([api.cellsAsLabels(picture, place), api.picture(picture)]),
+  );
+  if (!opened) return;
+  const [pred, image] = opened;
+  state.pred = pred;
+  const hasPlane = pred.slices === image.slices && image.times === 1;
+  state.image = hasPlane ? image : null;
+  setSlot("true");
 }
 
 async function begin() {

@@ -75,11 +75,13 @@ export function recall(name) {
 
 export let isAtDoor = false; // a link to another door was clicked: the server keeps all
 
+export function keepOpen() {
+  isAtDoor = true;
+}
+
 export function listenForDoors() {
   for (const link of document.querySelectorAll("#doors a")) {
-    link.addEventListener("click", () => {
-      isAtDoor = true;
-    });
+    link.addEventListener("click", keepOpen);
   }
   element("message-close").addEventListener("click", () => complain(""));
 }

@@ -414,6 +414,8 @@ function showParts() {
   for (const link of document.querySelectorAll("[data-file]")) {
     link.href = api.cellsFile(key, place, link.dataset.file);
   }
+  const { time, z } = place;
+  element("compare-cells").href = `compare.html#cells=${key}.${time}.${z}`;
   element("save-all").hidden = state.picture.found.length < 2;
 }
 
@@ -433,6 +435,7 @@ function showWhole() {
 }
 
 function listen() {
+  element("compare-cells").addEventListener("click", desk.keepOpen);
   element("open").addEventListener("click", () => showWelcome(element("welcome").hidden));
   element("back").addEventListener("click", () => showWelcome(false));
   element("help").addEventListener("click", () => act("help"));

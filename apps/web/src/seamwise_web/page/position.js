@@ -20,6 +20,7 @@ export class Position {
   // Begin in the middle of a stack, and at the first time point.
   open({ slices, times }) {
     const counts = { z: Math.max(slices, 1), time: times };
+    this.counts = counts;
     for (const axis of AXES) {
       element(axis).max = counts[axis] - 1;
       element(axis).value = axis === "z" ? Math.floor(counts.z / 2) : 0;
