@@ -78,6 +78,7 @@ def for_the_page(words: str) -> str:
     words = re.sub(r"try --diameter (\d+)", r"set the cell diameter to \1", words)
     words = re.sub(r"(: not believed); give --spacing if it is right", r"\1", words)
     words = re.sub(r"; say axes='\w+' if that is wrong", "", words)
+    words = words.replace("give --spacing Z,Y,X", "say how large a pixel is")
     words = words.replace("give another scale, diameter or spacing", "set another cell diameter")
     words = words.replace("do not align (--no-align, align=False)", "switch the alignment off")
     return words.replace("--moving changes nothing", "nothing is taken from one frame")
@@ -111,6 +112,21 @@ def whole(fields: dict[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise RefusalError(400, f"{name} must be a whole number of 0 or more, not {value!r}")
     return value
+
+
+def axes_of(text: object) -> str | None:
+    """Return the axes that a request names, if it does.
+
+    Raises
+    ------
+    RefusalError
+        It names none of T, Z and C before Y and X.
+    """
+    if text in (None, ""):
+        return None
+    if not isinstance(text, str) or not re.fullmatch("[TZC]{1,3}YX", text):
+        raise RefusalError(400, "axes must be some of T, Z and C, and YX behind them")
+    return text
 
 
 def shown_place(request: Request) -> tuple[int, int]:

@@ -45,6 +45,7 @@ def make_application(page: Page, *, on_start: Callable[[], None] = lambda: None)
         ("POST", "/api/pictures", server.open_from_folder),
         ("GET", one, server.picture),
         ("DELETE", one, server.close),
+        ("POST", f"{one}/spacing", server.set_spacing),
         ("GET", f"{one}/channels/{{channel:int}}", server.channel),
         ("POST", f"{one}/segment", server.segment),
         ("GET", f"{one}/labels", server.labels),

@@ -3,7 +3,7 @@
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations, product
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -99,6 +99,8 @@ class Picture:
         Micrometres per pixel along each axis of space.
     note : str
         What the user should know about how the file was read.
+    axes : str
+        Axes of the file as it was read, such as "TZYX", if they may be read in another way.
 
     Attributes
     ----------
@@ -112,9 +114,12 @@ class Picture:
         pixels: NDArray[Any],
         spacing: tuple[float, ...] | None = None,
         note: str = "",
+        *,
+        axes: str = "",
     ) -> None:
         self.key = secrets.token_urlsafe(12)
         self.name, self.pixels, self.spacing, self.note = name, pixels, spacing, note
+        self.axes = axes
         self.lock = Lock()
         self.found: dict[Place, Cells] = {}
         self.job: Job | None = None
@@ -172,6 +177,12 @@ class Picture:
         """Return micrometres per pixel along each axis of a place."""
         is_plane = place.z >= 0
         return self.spacing[1:] if is_plane and self.spacing else self.spacing
+
+    def measure_in(self, spacing: tuple[float, ...] | None) -> None:
+        """Take another pixel size; cells that were found stay, and are measured again."""
+        with self.lock:
+            self.spacing = spacing
+            self._tables.clear()
 
     def keep(self, cells: dict[Place, Cells]) -> None:
         """Take cells of places; those of a stack replace those of its planes, and reverse."""
@@ -238,6 +249,7 @@ class Picture:
             "slices": self.slices,
             "first_channel": self.show.first_channel,
             "spacing": self.spacing,
+            "axes": {"read": self.axes, "choices": other_axes(self.axes)} if self.axes else None,
             "note": self.note,
             "found": [[place.time, place.z] for place in sorted(self.found)],
             "job": self.job.key if self.job is not None and self.is_busy else None,
@@ -257,6 +269,17 @@ class Picture:
     def nbytes(self) -> int:
         """Bytes of its pixels, of what the network computed and of its labels."""
         return self.pixels.nbytes + sum(cells.nbytes for cells in list(self.found.values()))
+
+
+def other_axes(axes: str) -> list[str]:
+    """Return all ways to read an image with as many axes, of which the last two are Y and X.
+
+    Examples
+    --------
+    >>> other_axes("ZYX")
+    ['TYX', 'ZYX', 'CYX']
+    """
+    return ["".join(letters) + "YX" for letters in permutations("TZC", len(axes) - 2)]
 
 
 class Pictures:

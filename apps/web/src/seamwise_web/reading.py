@@ -20,13 +20,13 @@ _IN_PARTS = (ZARR, ".tif", ".tiff")
 """Endings of what can be read part by part."""
 
 
-def open_image(path: Path, limits: Limits) -> Picture | TiledImage:
+def open_image(path: Path, limits: Limits, axes: str | None = None) -> Picture | TiledImage:
     """Read an image, or open a large one to look at it by tiles; see `read_picture`."""
     if path.name.lower().endswith(_IN_PARTS):
         check_no_links(path)
         if _is_large(path, limits):
             return open_tiled(path, limits)
-    return read_picture(path, limits)
+    return read_picture(path, limits, axes)
 
 
 def _is_large(path: Path, limits: Limits) -> bool:
@@ -36,8 +36,10 @@ def _is_large(path: Path, limits: Limits) -> bool:
     return prod(open_volume(path).shape) > limits.pixels
 
 
-def read_picture(path: Path, limits: Limits) -> Picture:
+def read_picture(path: Path, limits: Limits, axes: str | None = None) -> Picture:
     """Read a plane, a stack or a time series, with one or more channels.
+
+    `axes` says what the axes of the file are, instead of the file itself.
 
     Raises
     ------
@@ -54,15 +56,24 @@ def read_picture(path: Path, limits: Limits) -> Picture:
             "(pixels × channels × slices × time points): "
             "put it into the folder of the page as TIFF or OME-Zarr, where it opens by tiles",
         )
-    volume = open_volume(path)
+    volume = open_volume(path, axes=axes)
     if prod(volume.shape) > limits.pixels:
         raise RefusalError(
             413,
             f"{path.name} has more than {limits.pixels // 1_000_000} million pixels: put it into "
             "the folder of the page as TIFF or OME-Zarr, where it opens by tiles",
         )
-    pixels = _series(volume) if volume.times > 1 else as_channels(read_image(path))[np.newaxis]
-    return Picture(path.name, pixels, volume.spacing, for_the_page(volume.note))
+    pixels = _series(volume) if volume.times > 1 else _one(path, axes)
+    read = volume.file_axes.letters
+    may_differ = path.suffix.lower() in (".tif", ".tiff") and not volume.is_colour
+    has_choice = may_differ and len(read) > 2 and read.endswith("YX")
+    note, choice = for_the_page(volume.note), read if has_choice else ""
+    return Picture(path.name, pixels, volume.spacing, note, axes=choice)
+
+
+def _one(path: Path, axes: str | None) -> NDArray[Any]:
+    """The only time point `(1, C, *S)`."""
+    return as_channels(read_image(path, axes=axes))[np.newaxis]
 
 
 def check_no_links(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from seamwise import __version__
-from seamwise_web.answers import RefusalError, binary, read_json, shown_place, whole
+from seamwise_web.answers import RefusalError, axes_of, binary, read_json, shown_place, whole
 from seamwise_web.arrivals import Arrivals
 from seamwise_web.cells import Cells
 from seamwise_web.compare_door import CompareDoor
@@ -112,12 +112,15 @@ class Server:
 
     async def upload(self, request: Request) -> Response:
         """Open an image that was dropped; its file is removed once it is read."""
-        return self._opened(await self._arrivals.dropped(request, self._read_dropped))
+        axes = axes_of(request.query_params.get("axes"))
+        read = partial(read_picture, limits=self._limits, axes=axes)
+        return self._opened(await self._arrivals.dropped(request, read))
 
     async def open_from_folder(self, request: Request) -> Response:
         """Open an image of the page's folder."""
-        place = (await read_json(request)).get("place")
-        return self._opened(await self._arrivals.of_folder(place, self._read))
+        fields = await read_json(request)
+        read = partial(open_image, limits=self._limits, axes=axes_of(fields.get("axes")))
+        return self._opened(await self._arrivals.of_folder(fields.get("place"), read))
 
     async def picture(self, request: Request) -> Response:
         """Describe an open image."""
@@ -131,6 +134,14 @@ class Server:
         self._pictures.close(key)
         self.tiled.images.close(key)
         return JSONResponse({})
+
+    async def set_spacing(self, request: Request) -> Response:
+        """Take a pixel size in micrometres, and the distance of slices; null if unknown."""
+        picture, fields = self._picture(request), await read_json(request)
+        pixel, distance = (_length(fields, name) for name in ("pixel", "slices"))
+        depth = () if not picture.slices else (distance or pixel or 0.0,)
+        picture.measure_in(None if pixel is None else (*depth, pixel, pixel))
+        return JSONResponse(picture.description())
 
     async def channel(self, request: Request) -> Response:
         """Answer the pixels of a plane of a channel."""
@@ -209,12 +220,6 @@ class Server:
 
         return await run_in_threadpool(rows)
 
-    def _read(self, path: Path) -> Picture | TiledImage:
-        return open_image(path, self._limits)
-
-    def _read_dropped(self, path: Path) -> Picture:
-        return read_picture(path, self._limits)
-
     def _opened(self, image: Picture | TiledImage) -> Response:
         if isinstance(image, TiledImage):
             self.tiled.images.add(image)
@@ -235,6 +240,16 @@ class Server:
 
     def _job(self, request: Request) -> Job:
         return self.jobs.find(request.path_params["job"])
+
+
+def _length(fields: dict[str, Any], name: str) -> float | None:
+    """A field in micrometres; None if it is not given."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-6 < value < 1e6:
+        raise RefusalError(400, f"{name} must be a number of micrometres above 0, not {value!r}")
+    return float(value)
 
 
 def _places(

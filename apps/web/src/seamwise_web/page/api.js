@@ -54,9 +54,10 @@ const bitmap = async (path) => createImageBitmap(await (await ask(path)).blob())
 export const start = () => json("start");
 export const listFolder = (place, hasPhotos = false) =>
   json(`folder?place=${encodeURIComponent(place)}${hasPhotos ? "&photos=1" : ""}`);
-export const upload = (file) =>
-  json(`uploads?${named(file.name)}`, { method: "POST", body: file });
-export const openFromFolder = (place) => json("pictures", withJson({ place }));
+export const upload = (file, axes = "") =>
+  json(`uploads?${named(file.name)}&axes=${axes}`, { method: "POST", body: file });
+export const openFromFolder = (place, axes = "") => json("pictures", withJson({ place, axes }));
+export const setSpacing = (key, fields) => json(`pictures/${key}/spacing`, withJson(fields));
 export const picture = (key) => json(`pictures/${key}`);
 export const close = (key) => json(`pictures/${key}`, { method: "DELETE" });
 export const channel = (key, number, place) =>

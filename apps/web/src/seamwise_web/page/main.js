@@ -7,6 +7,7 @@ import { listenForKeys } from "./keys.js";
 import { Models } from "./models.js";
 import { Opening } from "./opening.js";
 import { Planes } from "./planes.js";
+import { Reading } from "./reading.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
 import { Training } from "./training.js";
@@ -17,6 +18,7 @@ const REST = 250; // milliseconds without a change until the table is measured
 
 const state = {
   picture: null,
+  send: null, // asks for the file once more, with other axes
   whole: null, // the large image that the picture is a part of
   cells: null, // of the plane or stack that is shown
   unsaved: 0, // corrections, in all planes
@@ -31,6 +33,7 @@ const arriveSoon = latest(arrive);
 const planes = new Planes(view, arriveSoon);
 const decodeSoon = latest(decode);
 const sliders = new Sliders(element("sliders"), (values) => decodeSoon(planes.shown, values));
+const reading = new Reading((axes) => open(state.send, axes), takeSpacing);
 const changeInTurn = inTurn(change);
 let training = null;
 let models = null;
@@ -38,15 +41,16 @@ let measuring = 0;
 
 // --- opening
 
-async function open(send) {
+async function open(send, axes) {
   if (!mayLoseCorrections()) return;
   complain("");
   busy("opening");
-  const picture = await attempt(send);
+  const picture = await attempt(() => send(axes));
   idle();
   if (!picture) return;
   for (const one of [state.picture, state.whole]) if (one) api.close(one.picture).catch(() => {});
   state.whole = null;
+  state.send = send;
   desk.remember(picture.picture);
   await show(picture);
   if (!picture.tiled && picture.found.length === 0) await find();
@@ -62,6 +66,7 @@ async function takePart() {
   const part = await attempt(() => api.takePart(key, place, box));
   if (!part) return;
   state.whole = state.picture;
+  state.send = null;
   desk.remember(part.picture);
   await show(part);
   await find();
@@ -77,9 +82,11 @@ async function backToWhole() {
 }
 
 function openFiles(files) {
-  if (files.length === 1) open(() => api.upload(files[0]));
+  if (files.length === 1) open((axes) => api.upload(files[0], axes));
   else complain(`The page opens one image at a time: drop one of the ${files.length}.`);
 }
+
+const openPlace = (place) => open((axes) => api.openFromFolder(place, axes));
 
 // Whether an image is the one on the page: what was asked for another one comes too late.
 const isOpen = (key) => state.picture?.picture === key;
@@ -89,6 +96,7 @@ async function show(picture) {
   state.unsaved = 0;
   state.job = null;
   planes.open(picture);
+  reading.open(picture, state.send !== null);
   forgetCells();
   showWelcome(false);
   element("name").textContent = `${picture.name} · ${planes.size}`;
@@ -272,6 +280,13 @@ function takePen(pen) {
   const isTaken = view.pen !== pen && state.cells !== null && state.job === null;
   view.setPen(isTaken ? pen : null);
   for (const one of ["split", "draw"]) button(one).setAttribute("aria-pressed", view.pen === one);
+}
+
+// The size of a pixel was set: lengths in the table change.
+function takeSpacing(picture) {
+  if (!isOpen(picture.picture)) return;
+  state.picture = picture;
+  if (state.cells) measureSoon();
 }
 
 function measureSoon() {
@@ -472,7 +487,7 @@ async function begin() {
   models.describe();
   listen();
   desk.listenForDoors();
-  new Opening(desk.openingParts(), start, openFiles, (place) => open(() => api.openFromFolder(place)));
+  new Opening(desk.openingParts(), start, openFiles, openPlace);
   await restore();
 }
 
