@@ -1,7 +1,7 @@
 """Bring files of the repository outside of ``docs/`` into the site, and turn links to them.
 
 Pages in Markdown (cards of models, benchmarks) become pages. Scripts and settings that a page links
-to become pages that show their text.
+to become pages that show their text. Notebooks are files to download.
 """
 
 import re
@@ -29,6 +29,8 @@ PAGES = {
 }
 """Where a page of the repository stands in the site."""
 
+NOTEBOOK = ".ipynb"
+
 LINK = re.compile(r"\]\((?!\w+:)([^)\s#]+)(#[^)\s]*)?\)")
 CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 LANGUAGES = {".py": "python", ".toml": "toml", ".groovy": "groovy", ".ijm": "java"}
@@ -41,7 +43,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for source in sorted(
         {link for page in files.documentation_pages() for link in code_links(page)}
     ):
-        files.append(File.generated(config, code_page(source), content=code_text(source)))
+        if source.endswith(NOTEBOOK):
+            files.append(File.generated(config, source, abs_src_path=str(ROOT / source)))
+        else:
+            files.append(File.generated(config, code_page(source), content=code_text(source)))
     return files
 
 
@@ -77,7 +82,7 @@ def in_site(source: str) -> str:
     """Return where a file of the repository stands in the site."""
     if source.startswith("docs/"):
         return source.removeprefix("docs/")
-    return PAGES.get(source) or code_page(source)
+    return source if source.endswith(NOTEBOOK) else PAGES.get(source) or code_page(source)
 
 
 def code_page(source: str) -> str:
@@ -89,7 +94,12 @@ def code_links(page: File) -> set[str]:
     """Return the scripts, settings and folders outside of ``docs/`` that a page links to."""
     folder = dirname(source_of(page.src_uri))
     links = {normpath(join(folder, link[1])) for link in LINK.finditer(page.content_string)}
-    return {link for link in links if in_site(link).startswith("code/") and (ROOT / link).exists()}
+    return {link for link in links if is_code(link) and (ROOT / link).exists()}
+
+
+def is_code(source: str) -> bool:
+    """Whether a file of the repository is shown or offered by itself."""
+    return in_site(source).startswith("code/") or source.endswith(NOTEBOOK)
 
 
 def code_text(source: str) -> str:
