@@ -18,7 +18,8 @@ from support.long_tests import nightly
 
 PICTURES = os.environ.get("SEAMWISE_SCREENSHOTS")  # a folder, to look at the page
 SAMPLES = Path(__file__).parents[2] / "src" / "seamwise" / "samples"
-in_browser = [nightly, pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")]
+has_chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="needs Chromium")
+in_browser = [nightly, has_chromium]
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def served(folder):
     thread.start()
     yield f"http://127.0.0.1:{port}/token/"
     server.should_exit = True
-    thread.join()
+    thread.join(timeout=60)
     listener.close()
 
 

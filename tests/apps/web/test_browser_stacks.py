@@ -109,6 +109,24 @@ def test_the_files_below_the_table_are_saved(tab):
     assert names == ["series_t001_rois.zip", "series_t001.geojson", "series_t001_report.html"]
 
 
+def test_all_cells_of_a_large_image_are_found_and_saved(tab):
+    open_image(tab, "large")
+    tab.click("#find-all:has-text('Find all cells of the image')")
+    tab.wait_for_selector("#all-cells:visible", timeout=300_000)
+    tab.wait_for_timeout(2000)
+    picture(tab, "whole")
+    cells = int(tab.inner_text("#all-counts").split()[0].replace(",", ""))
+    labels = save(tab, "[data-whole='labels.tif']")
+    assert labels.suggested_filename == "large_masks.tif"
+    assert tifffile.imread(labels.path()).max() == cells
+    tab.reload()
+    tab.wait_for_selector("#all-cells:visible")
+    for _ in range(8):
+        tab.keyboard.press("+")
+    tab.wait_for_timeout(2000)
+    picture(tab, "whole-near")
+
+
 def test_a_large_image_is_looked_at_and_cells_are_found_in_a_part(tab):
     asked = []
     tab.on("request", lambda request: asked.append(request.url))

@@ -2,11 +2,15 @@
 
 import io
 import json
+import re
 import zipfile
 
 import numpy as np
 import tifffile
 
+from seamwise.measure import pair_images
+from seamwise.report import segmentation_report
+from seamwise.segmentation import OutputOptions, segment_files
 from support.web_page import drawn, error_of
 
 
@@ -51,6 +55,27 @@ def test_the_report_shows_the_image_by_its_name(client, upload, wait):
     assert f"{count} cells" in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert answer.headers["content-disposition"].endswith("day%20%5B1%5D%20%3Cb%3E_report.html")
+
+
+def test_the_report_names_the_cells_that_the_command_names(client, upload, wait, tmp_path):
+    hazy = (drawn(4) // 40 + np.random.default_rng(0).integers(0, 900, (96, 128))).astype(np.uint16)
+    key = upload(hazy, "hazy.tif")["picture"]
+    fields = {"model": "nuclei-2d", "channel": 0}
+    wait(client.post(f"api/pictures/{key}/segment", json=fields).json()["job"])
+    page = client.get(f"api/pictures/{key}/report.html").text
+    tifffile.imwrite(tmp_path / "hazy.tif", hazy)
+    files = OutputOptions(seams=True)
+    list(segment_files([tmp_path / "hazy.tif"], tmp_path / "out", files=files))
+    pairs = pair_images(tmp_path / "hazy.tif", tmp_path / "out")
+    list(segmentation_report(pairs, tmp_path / "report.html"))
+    flags = flags_in((tmp_path / "report.html").read_text())
+    assert flags
+    assert flags_in(page) == flags
+
+
+def flags_in(page):
+    """What a report says of cells of which the network is unsure."""
+    return re.findall("(?:doubtful seam with|unsure: entropy|may be two)[^<]*", page)
 
 
 def test_corrections_are_in_all_files(client, cells):

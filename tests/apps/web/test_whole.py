@@ -113,7 +113,7 @@ def test_the_table_has_all_cells(client, searched, expected):
     assert int(rows[0]["area_px"]) == (expected == 1).sum()
 
 
-def test_cells_are_removed_with_their_image(client, folder, monkeypatch, tmp_path):
+def test_cells_are_removed_with_their_image(client, folder, wait, monkeypatch, tmp_path):
     folders = []
     write_image(tmp_path / "cells.ome.zarr", np.ones(SHAPE, np.uint32), axes="YX")
 
@@ -127,8 +127,7 @@ def test_cells_are_removed_with_their_image(client, folder, monkeypatch, tmp_pat
     fields = {"model": "nuclei-2d", "channel": 0}
     for _ in range(2):
         job = client.post(f"api/tiled/{key}/segment", json=fields).json()["job"]
-        while client.get(f"api/jobs/{job}").json()["state"] != "done":
-            time.sleep(0.05)
+        assert wait(job)["state"] == "done"
     assert [one.exists() for one in folders] == [False, True]
     client.delete(f"api/pictures/{key}")
     assert not folders[1].exists()
@@ -141,8 +140,9 @@ def test_a_search_that_is_cancelled_leaves_nothing(client, folder, monkeypatch):
         (output.parent / "block").touch()
         folders.append(output.parent)
         begun.set()
-        while True:
+        for _ in range(6000):
             listener.report(StageProgress("classify", 1, 2))
+            time.sleep(0.01)
 
     monkeypatch.setattr("seamwise_web.whole.segment_volume", endless)
     key = opened(client, "wide.ome.zarr")["picture"]

@@ -10,7 +10,9 @@ from seamwise import __version__
 from seamwise.exchange import export_labels
 from seamwise.io import Outcome, write_columns, write_json, write_labels, write_map
 from seamwise.measure import Table, pair_images
+from seamwise.metrics import cell_doubt, seam_doubt
 from seamwise.report import segmentation_report
+from seamwise_web.cells import Maps
 from seamwise_web.folder import SUFFIXES
 from seamwise_web.scratch import scratch_folder
 
@@ -48,11 +50,12 @@ def report_file(
     labels: NDArray[Any],
     *,
     spacing: tuple[float, ...] | None,
-    model: str,
+    maps: Maps,
 ) -> bytes:
     """Return a page about the cells of an image, as `seamwise segment --report` writes it.
 
-    It needs no other file. How sure the network was of each seam is not in it.
+    It needs no other file. Seams and cells of which the network was unsure are those of the labels as
+    they are now.
 
     Parameters
     ----------
@@ -63,8 +66,8 @@ def report_file(
     labels : integer array of this shape
     spacing : tuple of float, optional
         Micrometres per pixel.
-    model : str
-        Name of the model.
+    maps : Maps
+        What the network computed.
     """
     with scratch_folder() as scratch:
         folder = Path(scratch)
@@ -74,10 +77,23 @@ def report_file(
         write_map(folder / "image.tif", channel.astype(np.float32), spacing=spacing)
         (folder / "image.tif").rename(image)  # the page calls the image by its name
         write_labels(mask, labels, spacing=spacing)
-        write_json(folder / "seamwise.json", {"model": model, "seamwise": __version__})
+        write_json(folder / "seamwise.json", {"model": maps.model, "seamwise": __version__})
+        probabilities = maps.maps[: maps.info.architecture.out_channels]
+        doubts = {
+            "seams": seam_doubt(probabilities, labels),
+            "doubts": cell_doubt(probabilities, labels),
+        }
+        for kind, numbers in doubts.items():
+            (folder / kind).mkdir()
+            columns = {key: one for key, one in vars(numbers).items() if one is not None}
+            write_columns(folder / kind / f"{_stem(image)}.csv", columns)
         for outcome in segmentation_report(pair_images(image, mask), page):
             _check(outcome)
         return page.read_bytes()
+
+
+def _stem(image: Path) -> str:
+    return image.stem.removesuffix(".ome")
 
 
 def _check(outcome: Outcome) -> None:

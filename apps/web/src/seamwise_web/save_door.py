@@ -109,5 +109,5 @@ def _report(picture: Picture, place: Place) -> bytes:
         picture.part(place)[maps.channel],
         labels,
         spacing=picture.spacing_of(place),
-        model=maps.model,
+        maps=maps,
     )
