@@ -54,8 +54,8 @@ def report_file(
 ) -> bytes:
     """Return a page about the cells of an image, as `seamwise segment --report` writes it.
 
-    It needs no other file. Seams and cells of which the network was unsure are those of the labels as
-    they are now.
+    It needs no other file. The seams and cells of which the network was unsure are those of the
+    labels as they are now.
 
     Parameters
     ----------
