@@ -86,6 +86,15 @@ export function listenForDoors() {
   element("message-close").addEventListener("click", () => complain(""));
 }
 
+// --- the title
+
+export function entitle({ name, note }, size) {
+  element("name").textContent = `${name} · ${size}`;
+  element("name").title = name;
+  element("note").textContent = note;
+  document.title = `${name} · seamwise`;
+}
+
 // --- files
 
 const PARTS = ["folder", "folder-name", "crumbs", "entries", "folder-note", "file", "choose"];

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import * as desk from "./desk.js";
 import { attempt, busy, complain, element, idle } from "./desk.js";
+import { showAllCells, showFiles } from "./files.js";
 import { listenForKeys } from "./keys.js";
 import { Models } from "./models.js";
 import { Opening } from "./opening.js";
@@ -10,6 +11,7 @@ import { Planes } from "./planes.js";
 import { Reading } from "./reading.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
+import { button, isPressed, press, showTools } from "./tools.js";
 import { Training } from "./training.js";
 import { View } from "./view.js";
 
@@ -59,11 +61,7 @@ async function open(send, axes) {
 // Take what is in sight of a large image as an image of its own.
 async function takePart() {
   const { key, place } = planes.shown;
-  const { left, top, right, bottom } = view.sight;
-  const box = { left: Math.floor(left), top: Math.floor(top) };
-  box.width = Math.ceil(right) - box.left;
-  box.height = Math.ceil(bottom) - box.top;
-  const part = await attempt(() => api.takePart(key, place, box));
+  const part = await attempt(() => api.takePart(key, place, view.box));
   if (!part) return;
   state.whole = state.picture;
   state.send = null;
@@ -99,10 +97,7 @@ async function show(picture) {
   reading.open(picture, state.send !== null);
   forgetCells();
   showWelcome(false);
-  element("name").textContent = `${picture.name} · ${planes.size}`;
-  element("name").title = picture.name;
-  element("note").textContent = picture.note;
-  document.title = `${picture.name} · seamwise`;
+  desk.entitle(picture, planes.size);
   models.fit(picture);
   if (picture.tiled) planes.showCells(picture);
   showParts();
@@ -154,16 +149,17 @@ async function restore() {
 
 // --- finding cells
 
-const diameter = () => {
+// What the user chose above the button.
+function wishes() {
   const { value } = element("diameter");
-  return value === "" ? null : Number(value);
-};
+  const diameter = value === "" ? null : Number(value);
+  return { model: models.chosen.name, channel: planes.channel, diameter };
+}
 
 async function findInWhole() {
   const { key } = planes.shown;
   complain("");
-  const fields = { model: models.chosen.name, channel: planes.channel, diameter: diameter() };
-  const job = await attempt(() => api.segmentWhole(key, fields));
+  const job = await attempt(() => api.segmentWhole(key, wishes()));
   if (job) await follow(job.job);
 }
 
@@ -175,12 +171,7 @@ async function find(isAll = false) {
   const isForMany = isAll || models.isForStacks;
   if (!state.picture || !mayLoseCorrections(isForMany ? state.unsaved : state.cells?.unsaved)) return;
   complain("");
-  const fields = {
-    model: models.chosen.name,
-    channel: planes.channel,
-    diameter: diameter(),
-    all: isAll,
-  };
+  const fields = { ...wishes(), all: isAll };
   const { key, place } = planes.shown;
   const job = await attempt(() => api.segment(key, place, fields));
   if (job) await follow(job.job);
@@ -353,15 +344,6 @@ function mayLoseCorrections(count = state.unsaved) {
   return count === 0 || confirm(`Continue without ${words}? Save the labels first to keep them.`);
 }
 
-const button = (action) => document.querySelector(`[data-action="${action}"]`);
-const isPressed = (action) => button(action).getAttribute("aria-pressed") === "true";
-
-function press(action) {
-  const isOn = !isPressed(action);
-  button(action).setAttribute("aria-pressed", isOn);
-  return isOn;
-}
-
 const actions = {
   "zoom-in": () => view.zoom(1.5),
   "zoom-out": () => view.zoom(1 / 1.5),
@@ -405,48 +387,22 @@ function showParts() {
   training.look(state.picture && planes.shown, state.cells !== null, models.chosen.name);
   const hasCells = state.cells !== null;
   const hasPicture = state.picture !== null;
-  element("tools").hidden = !hasPicture;
-  element("contrast").hidden = !hasPicture;
+  for (const id of ["tools", "contrast"]) element(id).hidden = !hasPicture;
   element("find").disabled = !hasPicture;
   models.showButtons(state.picture ?? {});
   element("whole").hidden = state.whole === null;
-  showWhole();
+  showAllCells(state.picture);
   for (const id of ["tuning", "results"]) element(id).hidden = !hasCells;
   const isBusy = state.job !== null; // new cells will replace these
   element("tuning").inert = isBusy;
-  button("delete").disabled = isBusy || state.chosen.size === 0;
-  button("merge").disabled = isBusy || state.chosen.size < 2;
-  button("split").disabled = button("draw").disabled = isBusy || !hasCells;
+  showTools(state, isBusy);
   if (view.pen !== null && (isBusy || !hasCells)) takePen(null);
-  button("undo").disabled = isBusy || !state.cells?.can_undo;
-  button("redo").disabled = isBusy || !state.cells?.can_redo;
   if (!hasCells) {
     element("counts").textContent = "";
     element("caution").hidden = true;
     return;
   }
-  const { key, place } = planes.shown;
-  for (const link of document.querySelectorAll("[data-file]")) {
-    link.href = api.cellsFile(key, place, link.dataset.file);
-  }
-  const { time, z } = place;
-  element("compare-cells").href = `compare.html#cells=${key}.${time}.${z}`;
-  element("save-all").hidden = state.picture.found.length < 2;
-}
-
-// The cells of all of a large image.
-function showWhole() {
-  const cells = state.picture?.tiled?.cells;
-  element("all-cells").hidden = !cells;
-  if (!cells) return;
-  const { count, source, caution } = cells;
-  element("all-counts").textContent = count === null ? "" : `${count.toLocaleString("en")} cells`;
-  element("all-source").textContent = `Outlines of the whole image: ${source}.`;
-  element("all-caution").textContent = caution;
-  element("all-caution").hidden = !caution;
-  for (const link of document.querySelectorAll("[data-whole]")) {
-    link.href = api.wholeFile(state.picture.picture, link.dataset.whole);
-  }
+  showFiles(state.picture, planes.shown.place);
 }
 
 function listen() {

@@ -59,6 +59,13 @@ export class View extends Stage {
     return { left: Math.max(0, this.left), top: Math.max(0, this.top), right, bottom };
   }
 
+  // The same in whole pixels.
+  get box() {
+    const { left, top, right, bottom } = this.sight;
+    const box = { left: Math.floor(left), top: Math.floor(top) };
+    return { ...box, width: Math.ceil(right) - box.left, height: Math.ceil(bottom) - box.top };
+  }
+
   setChannel(pixels, bits) {
     this.pixels = pixels;
     this.bits = bits;
