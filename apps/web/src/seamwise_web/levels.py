@@ -89,11 +89,8 @@ class FileLevels:
         space = [
             slice(numbers[axis].start, numbers[axis].stop) for axis in "ZYX" if axis in numbers
         ]
-        parts = [
-            [self._channel(channel).read(tuple(space), time=time)[0] for channel in numbers["C"]]
-            for time in numbers["T"]
-        ]
-        pixels = np.array(parts)
+        volumes = [self._channel(number) for number in numbers["C"]]
+        pixels = np.array([_channels(volumes, space, time) for time in numbers["T"]])
         return pixels if "Z" in numbers else pixels[:, :, np.newaxis]
 
     def _channel(self, number: int) -> Volume:
@@ -101,3 +98,8 @@ class FileLevels:
         if number not in self._channels:
             self._channels[number] = open_volume(self.path, channel=number)
         return self._channels[number]
+
+
+def _channels(volumes: list[Volume], space: tuple[slice, ...], time: int) -> list[NDArray[Any]]:
+    """A box of each channel at a time point."""
+    return [volume.read(space, time=time)[0] for volume in volumes]
