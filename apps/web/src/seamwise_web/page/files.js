@@ -1,4 +1,4 @@
-// The links below the cells, which save files, and what is said of all cells of a large image.
+// The links below the cells, which save files, and the words about all cells of a large image.
 
 import * as api from "./api.js";
 import { element } from "./desk.js";
