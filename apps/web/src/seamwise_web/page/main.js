@@ -61,7 +61,7 @@ async function open(send, axes) {
 // Take what is in sight of a large image as an image of its own.
 async function takePart() {
   const { key, place } = planes.shown;
-  const part = await attempt(() => api.takePart(key, place, view.box));
+  const part = await attempt(() => api.takePart(key, place, view.wholePixels));
   if (!part) return;
   state.whole = state.picture;
   state.send = null;

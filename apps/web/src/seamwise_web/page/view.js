@@ -60,7 +60,7 @@ export class View extends Stage {
   }
 
   // The same in whole pixels.
-  get box() {
+  get wholePixels() {
     const { left, top, right, bottom } = this.sight;
     const box = { left: Math.floor(left), top: Math.floor(top) };
     return { ...box, width: Math.ceil(right) - box.left, height: Math.ceil(bottom) - box.top };
