@@ -30,12 +30,14 @@ def served(folder):
     page = Page("token", port, model_offers(()), open_folder(folder))
     config = uvicorn.Config(make_application(page), log_level="warning", ws="none")
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{port}/token/"
-    server.should_exit = True
-    thread.join(timeout=60)
-    listener.close()
+    try:
+        yield f"http://127.0.0.1:{port}/token/"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=60)
+        listener.close()
 
 
 @contextmanager
