@@ -42,7 +42,7 @@ def drop(client, content, name="x.tif"):
 
 def tiff(labels):
     stream = io.BytesIO()
-    tifffile.imwrite(stream, labels)
+    tifffile.imwrite(stream, labels, photometric="minisblack")
     return stream.getvalue()
 
 

@@ -53,12 +53,6 @@ def test_axes_that_cannot_be_are_refused(client, images, axes):
     assert "axes must be" in error_of(client.post("api/pictures", json=fields), 400)
 
 
-def test_axes_that_do_not_fit_are_refused_in_words(client, pages):
-    params = {"name": "x.tif", "axes": "TZYX"}
-    words = error_of(client.post("api/uploads", params=params, content=pages), 400)
-    assert "TZYX" in words
-
-
 def test_planes_and_colours_have_no_choice(client, upload):
     for pixels in (drawn(), np.zeros((20, 30, 3), np.uint8)):
         image = upload(pixels)
