@@ -159,6 +159,8 @@ def draw(units: Units, path: Path) -> None:
         for panel, rule in zip(panels[:, column], DECODERS, strict=True):
             for name, loss in SYSTEMS.items():
                 of_width = [s for s in measured if s.width == width and units.of(key(s, loss))]
+                if not of_width:
+                    continue
                 quality = [units.means(key(s, loss), rule, metric="PQ") for s in of_width]
                 panel.errorbar(
                     [size.steps for size in of_width],
