@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seamwise.analysis import markdown_table
@@ -118,6 +119,27 @@ def scores(folder: Path, pairs) -> list[dict[str, float]]:
     return rows
 
 
+def plot_errors(axes: Axes, results: Mapping[str, Any], mean: float) -> None:
+    """Plot Fig. 49: the error over the steps, next to that of the mean of both sources."""
+    for loss, rows in results.items():
+        steps, errors = ([row[name] for row in rows] for name in ("step", "l1"))
+        axes.semilogy(steps, errors, "o-", ms=3, label=LOSSES[loss])
+    axes.axhline(mean, color="0.6", ls="--", label="mean of both sources")
+    axes.set(
+        xlabel="step",
+        ylabel="mean L1 error of the raw output",
+        title="Fig. 49: error on held-out pairs",
+    )
+    axes.legend()
+
+
+def draw_errors(content: Mapping[str, Any], path: Path) -> None:
+    """Draw Fig. 49 alone."""
+    figure = Figure(figsize=(6.5, 4), layout="constrained")
+    plot_errors(figure.subplots(), content["losses"], content["mean_of_sources_l1"])
+    figure.savefig(path, dpi=90)
+
+
 def draw(
     results: dict[str, list[dict[str, float]]],
     folders: dict[str, Path],
@@ -129,21 +151,7 @@ def draw(
     figure = Figure(figsize=(13, 11), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1, 1.9))
     left, right = upper.subplots(1, 2)
-    for loss, rows in results.items():
-        left.semilogy(
-            [row["step"] for row in rows],
-            [row["l1"] for row in rows],
-            "o-",
-            ms=3,
-            label=LOSSES[loss],
-        )
-    left.axhline(mean, color="0.6", ls="--", label="mean of both sources")
-    left.set(
-        xlabel="step",
-        ylabel="mean L1 error of the raw output",
-        title="Fig. 49: error on held-out pairs",
-    )
-    left.legend()
+    plot_errors(left, results, mean)
     right.boxplot(
         [rows[-1]["each_ssim"] for rows in results.values()], tick_labels=list(LOSSES.values())
     )

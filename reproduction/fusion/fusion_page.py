@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import comparison
+import fig48_50
 from seamwise.io import atomic_path, read_json
 from stored import HERE, RESULTS, command
 
@@ -155,6 +156,9 @@ def main() -> None:
     if (arguments.results / "table8.json").exists():
         scores = content_of("table8", arguments.results)
         comparison.draw(scores, arguments.output / "images", "table8", ["ssim"])
+    if (arguments.results / "fig48_50.json").exists():
+        content = content_of("fig48_50", arguments.results)
+        fig48_50.draw_errors(content, arguments.output / "images" / "fig49.png")
     with atomic_path(arguments.output / NAME) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
