@@ -122,7 +122,8 @@ def scores(folder: Path, pairs) -> list[dict[str, float]]:
 def plot_errors(axes: Axes, results: Mapping[str, Any], mean: float) -> None:
     """Plot Fig. 49: the error over the steps, next to that of the mean of both sources."""
     for loss, rows in results.items():
-        steps, errors = ([row[name] for row in rows] for name in ("step", "l1"))
+        steps = [row["step"] for row in rows]
+        errors = [row["l1"] for row in rows]
         axes.semilogy(steps, errors, "o-", ms=3, label=LOSSES[loss])
     axes.axhline(mean, color="0.6", ls="--", label="mean of both sources")
     axes.set(
