@@ -329,8 +329,12 @@ def _best_one_to_one(
     n_rows, n_cols = row_ids.size, col_ids.size
     every_row = np.arange(n_rows)
     cost = np.concatenate((2 - iou, np.full(n_rows, min(n_rows, n_cols) + 2.0)))
-    edges = (np.concatenate((rows, every_row)), np.concatenate((cols, n_cols + every_row)))
-    graph = coo_array((cost, edges), shape=(n_rows, n_cols + n_rows)).tocsr()
+    # csgraph of older scipy takes no other indices
+    edges = [
+        np.concatenate(parts).astype(np.int32)
+        for parts in ((rows, every_row), (cols, n_cols + every_row))
+    ]
+    graph = coo_array((cost, tuple(edges)), shape=(n_rows, n_cols + n_rows)).tocsr()
     _, partner = min_weight_full_bipartite_matching(graph)
     is_matched: NDArray[np.bool_] = partner[rows] == cols
     return is_matched
