@@ -4,6 +4,7 @@ import io
 import struct
 import tracemalloc
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -62,7 +63,10 @@ def all_tags(exif):
     """Every tag and value by Pillow, directory by directory."""
     tags = PIL.Image.Exif()
     tags.load(exif)
-    inner = {ifd: dict(tags.get_ifd(ifd)) for ifd in (34665, 34853, 40965)}
+    inner = {ifd: {} for ifd in (34665, 34853, 40965)}
+    for ifd, directory in inner.items():
+        with suppress(KeyError):  # Pillow before 13, where there is none
+            directory |= tags.get_ifd(ifd)
     outer = {tag: value for tag, value in tags.items() if tag not in inner}
     inner[34665].pop(40965, None)  # the place of the directory
     return outer, inner
@@ -602,6 +606,9 @@ def test_exif_never_changes_the_layout_of_a_tiff(tmp_path):
     assert all_tags(photo.exif) == all_tags(exif_bytes())
 
 
+@pytest.mark.skipif(
+    int(PIL.__version__.split(".")[0]) < 13, reason="older Pillow looks at its limit of JPEG again"
+)
 @pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.tif"])
 def test_pillows_limit_on_pixels_does_not_apply(tmp_path, monkeypatch, name):
     write_photo(tmp_path / name, smooth((20, 30, 3)))
