@@ -426,3 +426,21 @@ def test_a_third_frame_that_adds_detail_is_used():
     third = sources[0].copy()
     third[40:80, 20:60], sources[0][40:80, 20:60] = truth[40:80, 20:60], 90  # only there in focus
     assert (fuse([*sources, third]).depth == 2).any()
+
+
+def test_discs_of_highlights_do_not_come_from_a_pair():
+    """Spots of a pixel, far brighter than white, grow to discs where they are out of focus."""
+    spots = np.zeros((*SCENE.shape[:2], 1), np.float32)
+    spots[20:150:20, 20:90:15] = 25
+    light = (SCENE[:, ::-1] / np.float32(255)) ** np.float32(2.2) * 0.3 + spots
+    far = cv2.GaussianBlur(light, (0, 0), 3)
+    left = np.arange(light.shape[1])[:, np.newaxis] < 100
+    burst = [
+        np.where(left, light, far),
+        np.where(left, far, light),
+        cv2.GaussianBlur(far, (0, 0), 3),
+    ]
+    stored = [np.round(255 * np.clip(x, 0, 1) ** (1 / 2.2)).astype(np.uint8) for x in burst]
+    bright = (fuse(stored).image.min(2) > 200).sum()
+    assert bright <= 1.5 * (stored[0][:, :90].min(2) > 200).sum()
+    assert np.array_equal(fuse(stored).image, fuse(stored, model="focus-burst").image)

@@ -28,7 +28,7 @@ from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.surface import find_surface
 from seamwise.fusion.transparency import MaskedFrames, moved_mask
-from seamwise.fusion.useful import pair_with_detail, useful_frames
+from seamwise.fusion.useful import pair_with_detail, useful_frames, without_discs
 from seamwise.types import Picture
 from seamwise.words import FusionMode
 
@@ -247,7 +247,7 @@ def fuse_burst(
     fusion = _in_order(method, shown, order, masked or burst, report)
     pair = [] if burst.has_alpha else pair_with_detail(fusion, order)
     if pair_method is not None and pair:
-        fusion = _in_order(pair_method(), shown, pair, burst, report)
+        fusion = without_discs(_in_order(pair_method(), shown, pair, burst, report), fusion)
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
     if masked is not None:

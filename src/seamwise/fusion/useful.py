@@ -1,6 +1,8 @@
-"""Which frames of a burst add something: `useful_frames`, `pair_with_detail`."""
+"""Which frames of a burst add something: `useful_frames`, `pair_with_detail`, `without_discs`."""
 
 from collections.abc import Sequence
+
+import numpy as np
 
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.result import Fusion
@@ -8,6 +10,7 @@ from seamwise.fusion.result import Fusion
 # Frames out of focus between two that show a scene whole have at most 0.0003 of the strength of the
 # details in `benchmarks/moved.py few`; of those that add something, the third of three has 0.0008.
 _LEAST_DETAIL = 0.0005
+_BRIGHT, _MORE_BRIGHT = 0.78, 1.1  # of the range; highlights that grow to discs
 _LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
 
 
@@ -24,3 +27,12 @@ def pair_with_detail(fusion: Fusion, order: Sequence[int]) -> list[int]:
         return []
     pair = [i for i, share in zip(order, fusion.detail, strict=True) if share > _LEAST_DETAIL]
     return pair if len(pair) == 2 else []
+
+
+def without_discs(pair: Fusion, burst: Fusion) -> Fusion:
+    """Return the fusion of a pair, or that of the burst if the pair is brighter in more places.
+
+    Out of focus, a highlight grows to a disc, which a network for pairs takes for a sharp thing.
+    """
+    of_pair, of_burst = (np.count_nonzero(x.image > _BRIGHT) for x in (pair, burst))
+    return burst if of_pair > _MORE_BRIGHT * of_burst else pair
