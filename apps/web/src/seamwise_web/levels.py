@@ -86,9 +86,8 @@ class FileLevels:
             axis: range(*box.get(axis, slice(None)).indices(length))
             for axis, length in self.lengths.items()
         }
-        space = [
-            slice(numbers[axis].start, numbers[axis].stop) for axis in "ZYX" if axis in numbers
-        ]
+        ranges = [numbers[axis] for axis in "ZYX" if axis in numbers]
+        space = tuple(slice(one.start, one.stop) for one in ranges)
         volumes = [self._channel(number) for number in numbers["C"]]
         pixels = np.array([_channels(volumes, space, time) for time in numbers["T"]])
         return pixels if "Z" in numbers else pixels[:, :, np.newaxis]
