@@ -83,7 +83,7 @@ audit: .tools/.installed
 # what takes too long for every change: all cases, the long form of the tests, every benchmark in its quick form.
 # It takes hours and goes on after a failure; benchmarks/nightly.log has a line for each command.
 nightly: lint .core/bin/python .napari/.installed .nnunet/.installed .oldest/.installed .newest/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser,notebook]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebook]"
 	DATA="$(DATA)" $(BIN)/python .ci/nightly
 
 benchmark: $(VENV)/.installed-dev
@@ -187,7 +187,7 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed apps/web/pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]" -e ./apps/web
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,browser]" -e ./apps/web
 	touch $@
 
 clean:
