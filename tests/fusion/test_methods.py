@@ -409,6 +409,15 @@ def test_a_third_frame_without_detail_changes_nothing():
     assert three.detail is None
 
 
+def test_two_frames_that_are_left_of_a_burst_are_a_pair():
+    sources, truth = frames()
+    burst = with_useless(sources, truth)
+    same = estimate_alignment(Burst(burst), motion="none")
+    alone = fuse(burst, align=replace(same, unmatched=(1,)))
+    assert np.array_equal(alone.image, fuse(sources).image)
+    assert any("add detail: focus-seg fused them as a pair" in note for note in alone.notes)
+
+
 def test_a_model_that_is_chosen_fuses_a_third_frame_too(selector):
     sources, truth = frames()
     burst = with_useless(sources, truth)

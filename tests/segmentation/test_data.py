@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -136,6 +137,10 @@ def test_series_of_the_cell_tracking_challenge(tmp_path):
     assert pair.images == (tmp_path / "01" / "t002.tif",)
     assert pair.labels == tmp_path / "01_GT" / "SEG" / "man_seg002.tif"
     assert read_pair(pair).labels.max() == 2
+    (tmp_path / "moved" / "train").mkdir(parents=True)
+    for name in ("01", "01_GT", "02", "02_ST"):
+        shutil.copytree(tmp_path / name, tmp_path / "moved" / "train" / name)
+    assert names(find_pairs(tmp_path / "moved").validation) == ["02-t001", "02-t003"]
     challenge(tmp_path, "02", [2])  # people before programs
     assert names(find_pairs(tmp_path).validation) == ["02-t002"]
 

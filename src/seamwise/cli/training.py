@@ -109,7 +109,12 @@ def train(
     channel: Channel = None,
     axes: Axes = None,
     hold_out_every: Annotated[
-        int, typer.Option(min=2, help="If there is no val/ folder: validate on every n-th image.")
+        int,
+        typer.Option(
+            min=2,
+            help="If there is no val/ folder: validate on every n-th image; of several series of "
+            "the Cell Tracking Challenge, on the last.",
+        ),
     ] = 7,
     resume: Resume = False,
     logger: Logger = None,

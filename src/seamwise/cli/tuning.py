@@ -70,7 +70,12 @@ def tune(
     channel: Channel = None,
     axes: Axes = None,
     hold_out_every: Annotated[
-        int, typer.Option(min=2, help="If there is no val/ folder: hold out every n-th image.")
+        int,
+        typer.Option(
+            min=2,
+            help="If there is no val/ folder: hold out every n-th image; of several series of the "
+            "Cell Tracking Challenge, the last.",
+        ),
     ] = 7,
     device: Device = "auto",
 ) -> None:

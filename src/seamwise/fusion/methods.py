@@ -28,7 +28,7 @@ from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.surface import find_surface
 from seamwise.fusion.transparency import MaskedFrames, moved_mask
-from seamwise.fusion.useful import pair_with_detail, useful_frames, without_discs
+from seamwise.fusion.useful import noted, pair_with_detail, useful_frames, without_discs
 from seamwise.types import Picture
 from seamwise.words import FusionMode
 
@@ -94,10 +94,10 @@ def fuse(
         Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of
         channels. Files are read one at a time; they are never all in memory.
     model : str, path or Model
-        "auto": focus-burst for three frames and more, focus-seg for two and where there is a
-        `mode`. Or a shipped model ("focus-burst", "focus-seg", "focus-reg"), a model file, what
-        `load` returned, or a classical method: "laplacian", "gff", "dct", "dct-cv", "matting",
-        "cnn" (see `fusion.classical`).
+        "auto": focus-burst for three frames and more, focus-seg for two, where there is a `mode`,
+        and where only two frames add detail (see Notes). Or a shipped model ("focus-burst",
+        "focus-seg", "focus-reg"), a model file, what `load` returned, or a classical method:
+        "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
     mode : {"sequence", "together"}, optional
         How a network that takes pairs fuses three frames or more: see `fuse_frames`; "sequence" by
         default. Its result depends on the order of the frames: give them from near to far or from
@@ -200,9 +200,8 @@ def fuse_burst(
 
     Notes
     -----
-    With "auto", a frame that adds no detail must change nothing. So if only two frames have 1/2000
-    of the strength of the finest details (`Fusion.detail`) or more, these are fused as two frames
-    are. Not if frames may be transparent, or are larger than 8 megapixels.
+    With "auto", if only two frames have over 1/2000 of the finest details (`Fusion.detail`), they
+    are fused as two frames are, unless frames may be transparent or exceed 8 megapixels.
     """
     if options.skip_bad:
         if len(frames) == 1:
@@ -247,7 +246,8 @@ def fuse_burst(
     fusion = _in_order(method, shown, order, masked or burst, report)
     pair = [] if burst.has_alpha else pair_with_detail(fusion, order)
     if pair_method is not None and pair:
-        fusion = without_discs(_in_order(pair_method(), shown, pair, burst, report), fusion)
+        of_pair = _in_order(pair_method(), shown, pair, burst, report)
+        fusion = without_discs(noted(of_pair, burst.names, pair), fusion)
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
     if masked is not None:
@@ -266,7 +266,7 @@ def fuse_burst(
         image=_as_given(fusion.image, burst),
         detail=None,
         alignment=alignment,
-        notes=(*burst.notes, *burst.blank_notes(), *notes),
+        notes=(*burst.notes, *burst.blank_notes(), *notes, *fusion.notes),
         exif=burst.exif,
         icc=burst.icc,
     )

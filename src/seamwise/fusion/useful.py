@@ -1,6 +1,8 @@
 """Which frames of a burst add something: `useful_frames`, `pair_with_detail`, `without_discs`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -22,11 +24,23 @@ def useful_frames(order: Sequence[int], alignment: Alignment | None) -> Sequence
 
 
 def pair_with_detail(fusion: Fusion, order: Sequence[int]) -> list[int]:
-    """Return the only two frames that add detail, in this order; none if there are others."""
-    if fusion.detail is None or len(order) < 3 or fusion.depth.size > _LARGEST_PAIR:
+    """Return the only two frames that add detail, in this order; none if there are others.
+
+    If only two frames of a longer burst show anything in focus, these are the pair.
+    """
+    if fusion.detail is None or fusion.depth.size > _LARGEST_PAIR:
         return []
+    if len(order) == 2:
+        return list(order)
     pair = [i for i, share in zip(order, fusion.detail, strict=True) if share > _LEAST_DETAIL]
     return pair if len(pair) == 2 else []
+
+
+def noted(fusion: Fusion, names: Sequence[str], pair: Sequence[int]) -> Fusion:
+    """Return the fusion of a pair with a line that names the two frames."""
+    first, second = (Path(names[number]).name for number in pair)
+    note = f"only {first} and {second} add detail: focus-seg fused them as a pair"
+    return replace(fusion, notes=(*fusion.notes, note))
 
 
 def without_discs(pair: Fusion, burst: Fusion) -> Fusion:

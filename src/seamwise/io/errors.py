@@ -6,7 +6,7 @@ See `unreadable`, `error_line`, `first_line` and `expected`.
 import re
 from pathlib import Path
 
-_NO_NUMBER = re.compile(r"(?:invalid literal for int|could not convert string to float)[^']*('.*)")
+_NO_NUMBER = re.compile(r"(?:invalid literal for int|could not convert string to float)[^:]*: (.*)")
 _REASON_LENGTH = 200  # characters; some decoders print the bytes they met
 
 WRONG_FIELDS = (
@@ -88,6 +88,8 @@ def expected(message: str) -> str:
     --------
     >>> expected("Input should be a valid integer, unable to parse string as an integer")
     'must be a whole number'
+    >>> expected("Input should be a valid array")
+    'must be an array'
     >>> expected("Input should be greater than 0")
     'must be greater than 0'
     >>> expected("Value error, it needs two numbers")
@@ -95,4 +97,5 @@ def expected(message: str) -> str:
     """
     message = message.removeprefix("Value error, ").split(", unable", 1)[0]
     message = re.sub(r"^Input should be", "must be", message)
-    return message.replace("a valid integer", "a whole number").replace("a valid ", "a ")
+    message = message.replace("a valid integer", "a whole number")
+    return re.sub(r"\ba valid (?=[aeiou])", "an ", message).replace("a valid ", "a ")

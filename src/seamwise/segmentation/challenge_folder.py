@@ -75,5 +75,5 @@ def _masks_folder(series: Path) -> Path | None:
 
 
 def _by_number(folder: Path, pattern: re.Pattern[str]) -> dict[int, Path]:
-    matches = ((pattern.fullmatch(path.name), path) for path in folder.iterdir())
+    matches = ((pattern.fullmatch(path.name), path) for path in sorted(folder.iterdir()))
     return {int(match[1]): path for match, path in matches if match}

@@ -137,7 +137,7 @@ def find_pairs(folder: AnyPath, *, hold_out_every: int = 7) -> Split:
         return Split(training, validation[0])
     if len(training) == 1:
         return Split(training, training)
-    last = last_series(folder)
+    last = last_series(part_folders(folder)[0])
     held_out = tuple(pair for pair in training if pair.images[0].parent == last)
     held_out = held_out or training[::hold_out_every]
     return Split(tuple(pair for pair in training if pair not in held_out), held_out)

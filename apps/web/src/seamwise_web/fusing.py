@@ -15,7 +15,8 @@ from seamwise_web.jobs import Job
 Result = TypeVar("Result")
 
 _WORDS = {
-    "auto": "The network focus-burst for three frames and more, focus-seg for two.",
+    "auto": "The network focus-burst for three frames and more, "
+    "focus-seg for two, or if only two add detail.",
     "focus-burst": "A network scores each frame against all others.",
     "focus-seg": "A network decides which of two frames is sharp, frame after frame.",
     "gff": "Guided-filter fusion. Without a network.",
