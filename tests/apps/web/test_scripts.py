@@ -64,6 +64,24 @@ def test_outlines_are_inside_of_the_cells_and_the_chosen_one_is_white():
     assert compute("paint.js", script) == "".join(expected)
 
 
+def test_cells_with_huge_numbers_have_the_colours_of_small_ones():
+    script = """
+        const columns = page.places(3, 0, 1, 3), rows = page.places(1, 0, 1, 1);
+        const paint = (labels, inks) => {
+            const target = new Uint32Array(3);
+            page.paintOutlines(target, Uint32Array.from(labels), 3, columns, rows, 1, inks);
+            return [...target];
+        };
+        return [
+            paint([0, 4000000001, 2], page.PLAIN_INKS),
+            paint([0, 4000000001 % 6, 2], page.inksOf(5)),
+        ];
+    """
+    huge, small = compute("paint.js", script)
+    assert huge == small
+    assert huge[0] == 0 < huge[1] != huge[2]
+
+
 def test_while_one_question_runs_only_the_latest_one_waits():
     script = """
         const asked = [];

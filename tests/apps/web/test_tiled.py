@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tifffile
 
 import seamwise
 from seamwise.io import ZarrStorage, write_image
@@ -179,14 +180,18 @@ def test_a_folder_that_is_no_image_and_one_with_a_link_are_refused(client, image
 
 
 def test_an_image_in_huge_chunks_is_refused(client, images):
-    path = images / "chunk.ome.zarr"
     image = np.zeros((2100, 2100), np.uint8)
-    write_image(path, image, axes="YX", storage=ZarrStorage(chunks=(2100, 2100)))
+    zarr, tiff = images / "chunk.ome.zarr", images / "strip.tif"
+    write_image(zarr, image, axes="YX", storage=ZarrStorage(chunks=(2100, 2100)))
+    tifffile.imwrite(tiff, image, compression="zlib", rowsperstrip=2100)
     try:
-        words = error_of(client.post("api/pictures", json={"place": path.name}), 413)
+        for path in (zarr, tiff):
+            words = error_of(client.post("api/pictures", json={"place": path.name}), 413)
+            expected = f"{path.name} is stored in chunks of more than 4 million numbers"
+            assert words.startswith(expected)
     finally:
-        shutil.rmtree(path)
-    assert words.startswith("chunk.ome.zarr is stored in chunks of more than 4 million numbers")
+        shutil.rmtree(zarr)
+        tiff.unlink()
 
 
 def test_the_oldest_large_image_is_closed(client, folder):

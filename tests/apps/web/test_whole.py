@@ -13,8 +13,11 @@ import tifffile
 import zarr
 
 from seamwise.engine import StageProgress
-from seamwise.io import create_labels, write_image
+from seamwise.io import create_labels, open_ome_zarr, open_volume, write_image
 from seamwise.segmentation import LabelsOnDisk, SegmentOptions, segment_volume
+from seamwise_web.levels import ZarrLevels
+from seamwise_web.tiled import TiledImage
+from seamwise_web.whole import WholeCells
 from support.web_page import PIXELS, drawn, error_of
 
 SHAPE = 1100, 1300
@@ -172,6 +175,82 @@ def test_a_search_that_cannot_be_done_is_refused(client, folder, fields, words):
     assert words in error_of(client.post(f"api/tiled/{key}/segment", json=fields), 400)
     error_of(client.get(f"api/tiled/{key}/cells/0/0/0"), 409)
     client.delete(f"api/pictures/{key}")
+
+
+def test_the_tiff_of_all_labels_has_their_pixel_size_times_and_slices(tmp_path):
+    labels = np.arange(2 * 3 * 600 * 530, dtype=np.uint32).reshape(2, 3, 600, 530)
+    write_image(tmp_path / "cells.ome.zarr", labels, axes="TZYX", spacing=(2, 0.5, 0.25))
+    WholeCells(tmp_path / "cells.ome.zarr", "a test").write_tiff(tmp_path / "labels.tif")
+    volume = open_volume(tmp_path / "labels.tif")
+    assert (volume.times, volume.axes, volume.spacing) == (2, "ZYX", (2, 0.5, 0.25))
+    assert (tifffile.imread(tmp_path / "labels.tif") == labels).all()
+
+
+def test_negative_labels_are_background_and_huge_ones_are_refused(tmp_path):
+    labels = np.zeros((40, 50), np.int64)
+    labels[3, 4], labels[5, 6], labels[7, 8] = -1, 9, 2**32 - 1
+    path = tmp_path / "cells.ome.zarr"
+    write_image(path, labels, axes="YX")
+    cells = WholeCells(path, "a test")
+    shown = np.maximum(labels, 0)
+    answer = cells.tile(0, 0, 0, time=0, z=0)
+    assert (np.frombuffer(answer.body, "<u4").reshape(40, 50) == shown).all()
+    cells.write_tiff(tmp_path / "labels.tif")
+    assert (tifffile.imread(tmp_path / "labels.tif") == shown).all()
+    labels[9, 9] = 2**32
+    write_image(tmp_path / "huge.ome.zarr", labels, axes="YX")
+    with pytest.raises(ValueError, match="4294967296 does not fit 32 bits"):
+        WholeCells(tmp_path / "huge.ome.zarr", "a test").tile(0, 0, 0, time=0, z=0)
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_labels_that_do_not_fit_leave_the_image_open(tmp_path, pixels, is_damaged):
+    path = tmp_path / "wide.ome.zarr"
+    write_image(path, pixels, axes="YX")
+    (path / "labels").mkdir()
+    write_image(path / "labels" / "mine", pixels[::2, ::2], axes="YX")
+    record = path / "labels" / "zarr.json"
+    group = {"zarr_format": 3, "node_type": "group"}
+    record.write_text(json.dumps({**group, "attributes": {"ome": {"labels": ["mine"]}}}))
+    if is_damaged:
+        (path / "labels" / "mine" / "zarr.json").write_text("{")
+    image = TiledImage(ZarrLevels(open_ome_zarr(path)))
+    note = image.description()["note"]
+    assert image.cells is None
+    assert "of the file cannot be shown: " in note
+    assert ("mine/zarr.json is not JSON" if is_damaged else "they have another size") in note
+    assert str(tmp_path) not in note
+
+
+def test_axes_of_a_large_tiff_can_be_chosen(client, folder, wait, monkeypatch, tmp_path):
+    tifffile.imwrite(folder / "pages.tif", np.zeros((5, *SHAPE), np.uint8), metadata=None)
+    write_image(tmp_path / "cells.ome.zarr", np.ones((5, *SHAPE), np.uint8), axes="TYX")
+    chosen = []
+
+    def find(path, output, options, *arguments, listener):
+        chosen.append(options.axes)
+        shutil.copytree(tmp_path / "cells.ome.zarr", output)
+        return LabelsOnDisk(output, (1,) * 5, (), "")
+
+    monkeypatch.setattr("seamwise_web.whole.segment_volume", find)
+    try:
+        stack = opened(client, "pages.tif")
+        series = client.post("api/pictures", json={"place": "pages.tif", "axes": "TYX"}).json()
+        key = series["picture"]
+        job = client.post(f"api/tiled/{key}/segment", json={"model": "nuclei-2d", "channel": 0})
+        assert wait(job.json()["job"])["state"] == "done"
+        table = client.get(f"api/tiled/{key}/cells.csv")
+    finally:
+        (folder / "pages.tif").unlink()
+    assert (stack["slices"], stack["times"]) == (5, 1)
+    assert (series["slices"], series["times"]) == (0, 5)
+    assert series["axes"] == {"read": "TYX", "choices": ["TYX", "ZYX", "CYX"]}
+    assert chosen == ["TYX"]
+    assert table.text.count("\n") == 6
+    for one in (stack, series):
+        client.delete(f"api/pictures/{one['picture']}")
+    fields = {"place": "wide.ome.zarr", "axes": "ZYX"}
+    error_of(client.post("api/pictures", json=fields), 400)
 
 
 def test_labels_of_an_ome_zarr_are_shown(client, folder, pixels):

@@ -27,6 +27,8 @@ class Levels(Protocol):
         Micrometres per pixel along each axis of space.
     note : str
         What the user should know about how it is read.
+    doubtful : str
+        Its axes if they could be others; see `doubtful_axes`.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class Levels(Protocol):
     sizes: list[tuple[int, int]]
     spacing: tuple[float, ...] | None
     note: str
+    doubtful: str
 
     def depth(self, level: int) -> int:
         """How many slices a level has."""
@@ -44,6 +47,8 @@ class Levels(Protocol):
 
 class ZarrLevels:
     """The levels of an OME-Zarr image; see `Levels`."""
+
+    doubtful = ""  # the folder names them
 
     def __init__(self, image: OmeImage) -> None:
         self._axes = image.axes
@@ -66,10 +71,14 @@ class ZarrLevels:
 
 
 class FileLevels:
-    """The one level of a TIFF file; see `Levels`."""
+    """The one level of a TIFF file, whose axes may be chosen; see `Levels`.
 
-    def __init__(self, path: Path) -> None:
-        volume = open_volume(path)
+    `chunks` is the box that is decoded at once.
+    """
+
+    def __init__(self, path: Path, axes: str | None = None) -> None:
+        volume = open_volume(path, axes=axes)
+        self._axes, self.chunks, self.doubtful = axes, volume.chunks, doubtful_axes(volume)
         self.path, self.spacing, self.note = path, volume.spacing, volume.note
         self.lengths = {"T": volume.times, "C": volume.channels}
         self.lengths |= dict(zip(volume.axes, volume.shape, strict=True))
@@ -95,10 +104,17 @@ class FileLevels:
     def _channel(self, number: int) -> Volume:
         """The file with one of its channels, of which alone the pixels are read."""
         if number not in self._channels:
-            self._channels[number] = open_volume(self.path, channel=number)
+            self._channels[number] = open_volume(self.path, axes=self._axes, channel=number)
         return self._channels[number]
 
 
 def _channels(volumes: list[Volume], space: tuple[slice, ...], time: int) -> list[NDArray[Any]]:
     """A box of each channel at a time point."""
     return [volume.read(space, time=time)[0] for volume in volumes]
+
+
+def doubtful_axes(volume: Volume) -> str:
+    """Return the axes of a TIFF whose pages could be others than it says; empty if they cannot."""
+    axes = volume.file_axes.letters
+    is_doubtful = volume.path.suffix.lower() in (".tif", ".tiff") and not volume.is_colour
+    return axes if is_doubtful and len(axes) > 2 and axes.endswith("YX") else ""

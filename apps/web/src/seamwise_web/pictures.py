@@ -249,7 +249,7 @@ class Picture:
             "slices": self.slices,
             "first_channel": self.show.first_channel,
             "spacing": self.spacing,
-            "axes": {"read": self.axes, "choices": other_axes(self.axes)} if self.axes else None,
+            "axes": choice_of(self.axes),
             "note": self.note,
             "found": [[place.time, place.z] for place in sorted(self.found)],
             "job": self.job.key if self.job is not None and self.is_busy else None,
@@ -269,6 +269,11 @@ class Picture:
     def nbytes(self) -> int:
         """Bytes of its pixels, of what the network computed and of its labels."""
         return self.pixels.nbytes + sum(cells.nbytes for cells in list(self.found.values()))
+
+
+def choice_of(axes: str) -> dict[str, Any] | None:
+    """Return how the axes of a file are read, and all other ways; None for no axes."""
+    return {"read": axes, "choices": other_axes(axes)} if axes else None
 
 
 def other_axes(axes: str) -> list[str]:

@@ -13,6 +13,7 @@ from seamwise.io import Volume, count_samples, open_volume, read_image, set_of_f
 from seamwise.segmentation import as_channels
 from seamwise_web.answers import RefusalError, for_the_page
 from seamwise_web.folder import ZARR
+from seamwise_web.levels import doubtful_axes
 from seamwise_web.pictures import Limits, Picture
 from seamwise_web.tiled import TiledImage, open_tiled
 
@@ -24,16 +25,16 @@ def open_image(path: Path, limits: Limits, axes: str | None = None) -> Picture |
     """Read an image, or open a large one to look at it by tiles; see `read_picture`."""
     if path.name.lower().endswith(_IN_PARTS):
         check_no_links(path)
-        if _is_large(path, limits):
-            return open_tiled(path, limits)
+        if _is_large(path, limits, axes):
+            return open_tiled(path, limits, axes)
     return read_picture(path, limits, axes)
 
 
-def _is_large(path: Path, limits: Limits) -> bool:
+def _is_large(path: Path, limits: Limits, axes: str | None) -> bool:
     """Whether an image is too large to be read as a whole."""
     if count_samples(path) > limits.samples:
         return True
-    return prod(open_volume(path).shape) > limits.pixels
+    return prod(open_volume(path, axes=axes).shape) > limits.pixels
 
 
 def read_picture(path: Path, limits: Limits, axes: str | None = None) -> Picture:
@@ -64,11 +65,8 @@ def read_picture(path: Path, limits: Limits, axes: str | None = None) -> Picture
             "the folder of the page as TIFF or OME-Zarr, where it opens by tiles",
         )
     pixels = _series(volume) if volume.times > 1 else _one(path, axes)
-    read = volume.file_axes.letters
-    may_differ = path.suffix.lower() in (".tif", ".tiff") and not volume.is_colour
-    has_choice = may_differ and len(read) > 2 and read.endswith("YX")
-    note, choice = for_the_page(volume.note), read if has_choice else ""
-    return Picture(path.name, pixels, volume.spacing, note, axes=choice)
+    note = for_the_page(volume.note)
+    return Picture(path.name, pixels, volume.spacing, note, axes=doubtful_axes(volume))
 
 
 def _one(path: Path, axes: str | None) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 from threading import Lock
@@ -16,7 +17,7 @@ from seamwise_web.display import in_16_bits, is_plain
 from seamwise_web.folder import ZARR
 from seamwise_web.jobs import Job
 from seamwise_web.levels import FileLevels, Levels, ZarrLevels
-from seamwise_web.pictures import Limits, Picture
+from seamwise_web.pictures import Limits, Picture, choice_of
 from seamwise_web.pyramid import TILE, Plane, Pyramid
 from seamwise_web.whole import WholeCells, stored_cells
 
@@ -30,6 +31,8 @@ class TiledImage:
     Parameters
     ----------
     levels : Levels
+    axes : str, optional
+        Those that the user chose for the file.
 
     Attributes
     ----------
@@ -41,12 +44,14 @@ class TiledImage:
         The last search for them.
     """
 
-    def __init__(self, levels: Levels) -> None:
+    def __init__(self, levels: Levels, axes: str | None = None) -> None:
         self.key = secrets.token_urlsafe(12)
+        self.axes = axes
         self.levels, self.pyramid = levels, Pyramid(levels)
         self.name, self.path = levels.path.name, levels.path
         self.lock = Lock()
-        self.cells: WholeCells | None = stored_cells(levels)
+        self.cells, problem = stored_cells(levels)
+        self._note = "; ".join(filter(None, [for_the_page(levels.note), problem]))
         self.job: Job | None = None
         self._facts: dict[int, dict[str, Any]] = {}
 
@@ -140,7 +145,8 @@ class TiledImage:
             "slices": self.levels.lengths.get("Z", 0),
             "first_channel": 0,
             "spacing": self.levels.spacing,
-            "note": for_the_page(self.levels.note),
+            "note": self._note,
+            "axes": choice_of(self.levels.doubtful),
             "found": [],
             "job": self.job.key if self.job is not None and self.is_busy else None,
             "tiled": {
@@ -219,33 +225,41 @@ class TiledImages:
             self.close(key)
 
 
-def open_tiled(path: Path, limits: Limits) -> TiledImage:
-    """Open an OME-Zarr image of any size, or a large TIFF.
+def open_tiled(path: Path, limits: Limits, axes: str | None = None) -> TiledImage:
+    """Open an OME-Zarr image of any size, or a large TIFF, whose axes may be chosen.
 
     Raises
     ------
     ValueError, OSError
         The file is not such an image.
     RefusalError
-        It is stored so that a part of it cannot be shown quickly.
+        It is stored so that a part of it cannot be shown quickly; or axes are chosen for OME-Zarr,
+        which tells its own.
     """
     if path.name.lower().endswith(ZARR):
+        if axes is not None:
+            raise RefusalError(400, f"{path.name} says itself what its axes are: choose none")
         image = open_ome_zarr(path)
-        if max(prod(level.chunks) for level in image.levels) > limits.samples:
-            raise RefusalError(
-                413,
-                f"{path.name} is stored in chunks of more than {limits.samples // 1_000_000} "
-                "million numbers: save it in smaller ones",
-            )
+        _check_chunks(path, [level.chunks for level in image.levels], limits)
         return TiledImage(ZarrLevels(image))
-    levels = FileLevels(path)
+    levels = FileLevels(path, axes)
+    _check_chunks(path, [levels.chunks], limits)
     if prod(levels.sizes[0]) > _MOST_PIXELS:
         raise RefusalError(
             413,
             f"{path.name} has more than {_MOST_PIXELS // 1_000_000} million pixels: save it as "
             "OME-Zarr with levels, or use `seamwise segment`",
         )
-    return TiledImage(levels)
+    return TiledImage(levels, axes)
+
+
+def _check_chunks(path: Path, chunks: Iterable[tuple[int, ...]], limits: Limits) -> None:
+    if max(map(prod, chunks)) > limits.samples:
+        raise RefusalError(
+            413,
+            f"{path.name} is stored in chunks of more than {limits.samples // 1_000_000} "
+            "million numbers: save it in smaller ones",
+        )
 
 
 def _plain(pixels: NDArray[Any], limits: tuple[float, float]) -> NDArray[Any]:

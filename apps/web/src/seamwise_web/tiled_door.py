@@ -125,7 +125,7 @@ class TiledDoor:
         """Answer the table of all cells of an image as a CSV file."""
         image = self._image(request)
         cells = cells_of(image)
-        content = await run_in_threadpool(lambda: csv_file(cells.table(image.path)))
+        content = await run_in_threadpool(lambda: csv_file(cells.table(image.path, image.axes)))
         return download(content, f"{image.stem}_cells.csv", "text/csv; charset=utf-8")
 
     def _image(self, request: Request) -> TiledImage:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from seamwise.engine import Listener, Resources, StageProgress
 from seamwise.io import label_names, open_ome_zarr
-from seamwise.measure import MeasureJob, Table, measure_file
+from seamwise.measure import MeasureJob, MeasureOptions, Table, measure_file
 from seamwise.segmentation import SegmentOptions, segment_volume
 from seamwise_web.answers import RefusalError, binary, for_the_page
 from seamwise_web.folder import ZARR
+from seamwise_web.fused import without_folders
 from seamwise_web.jobs import Job
 from seamwise_web.levels import Levels, ZarrLevels
 from seamwise_web.offers import Shelf
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from seamwise_web.tiled import TiledImage
 
+_LARGEST = 2**32 - 1  # label
 _MEMORY = 1_500_000_000  # bytes for a block; smaller blocks also hear a cancel sooner
 
 _STAGES = {
@@ -75,11 +77,10 @@ class WholeCells:
         self.pyramid.check(plane)
         labels = self.pyramid.read(level, *self.pyramid.box(level, row, column), plane)
         size = {"bits": 32, "width": labels.shape[1], "height": labels.shape[0]}
-        largest = {"largest": int(labels.max())}
-        return binary(labels.astype("<u4").tobytes(), {**size, **largest})
+        return binary(_in_32_bits(labels).astype("<u4").tobytes(), size)
 
     def write_tiff(self, path: Path) -> None:
-        """Write the labels as a TIFF, tile by tile."""
+        """Write the labels as a TIFF with their pixel size, tile by tile."""
         lengths = self.pyramid.levels.lengths
         height, width = self.pyramid.sizes[0]
         axes = [axis for axis in "TZ" if lengths.get(axis, 1) > 1]
@@ -92,12 +93,12 @@ class WholeCells:
                 tile=(TILE, TILE),
                 compression="zlib",
                 photometric="minisblack",
-                metadata={"axes": "".join([*axes, "YX"])},
+                **self._sizes("".join([*axes, "YX"])),
             )
 
-    def table(self, image: Path) -> Table:
-        """Return the measurements of all cells, read block by block."""
-        return measure_file(MeasureJob(image, self.path)).cells
+    def table(self, image: Path, axes: str | None = None) -> Table:
+        """Return the measurements of all cells, read block by block; `axes` are the image's."""
+        return measure_file(MeasureJob(image, self.path), MeasureOptions(axes=axes)).cells
 
     def description(self) -> dict[str, Any]:
         """Return what the page shows of them."""
@@ -113,6 +114,18 @@ class WholeCells:
         if self._scratch is not None:
             self._scratch.cleanup()
 
+    def _sizes(self, axes: str) -> dict[str, Any]:
+        """What a TIFF of these axes says of them, and of the size of a pixel."""
+        spacing = self.pyramid.levels.spacing
+        if spacing is None:
+            return {"metadata": {"axes": axes}}
+        steps = {"T": 1.0} | dict(zip("ZYX"[-len(spacing) :], spacing, strict=True))
+        return {
+            "metadata": {"axes": axes, "unit": "um", "spacing": [steps[axis] for axis in axes]},
+            "resolution": (1e4 / steps["X"], 1e4 / steps["Y"]),
+            "resolutionunit": "CENTIMETER",
+        }
+
     def _tiles(self) -> Iterator[NDArray[np.uint32]]:
         """All tiles of all planes, filled up with background at the ends."""
         rows, columns = (range(0, length, TILE) for length in self.pyramid.sizes[0])
@@ -123,19 +136,48 @@ class WholeCells:
                     box = self.pyramid.box(0, row // TILE, column // TILE)
                     labels = self.pyramid.read(0, *box, (0, time, z))
                     tile = np.zeros((TILE, TILE), np.uint32)
-                    tile[: labels.shape[0], : labels.shape[1]] = labels
+                    tile[: labels.shape[0], : labels.shape[1]] = _in_32_bits(labels)
                     yield tile
 
 
-def stored_cells(levels: Levels) -> WholeCells | None:
-    """Return the labels that lie in an OME-Zarr image: `cells`, or the first; None without any."""
+def stored_cells(levels: Levels) -> tuple[WholeCells | None, str]:
+    """Return the labels that lie in an OME-Zarr image: `cells`, or the first; None without any.
+
+    The words say why labels of the file cannot be shown; they are empty otherwise.
+    """
     if not levels.path.name.lower().endswith(ZARR):
-        return None
-    names = label_names(levels.path)
-    if not names:
-        return None
-    name = "cells" if "cells" in names else names[0]
-    return WholeCells(levels.path / "labels" / name, f"labels “{name}” of the file")
+        return None, ""
+    try:
+        names = label_names(levels.path)
+        if not names:
+            return None, ""
+        name = "cells" if "cells" in names else names[0]
+        cells = WholeCells(levels.path / "labels" / name, f"labels “{name}” of the file")
+    except (ValueError, OSError) as error:
+        words = without_folders(str(error), [levels.path])
+        return None, f"labels of the file cannot be shown: {words}"
+    if _extent(cells.pyramid.levels) != _extent(levels):
+        return None, f"labels “{name}” of the file cannot be shown: they have another size"
+    return cells, ""
+
+
+def _extent(levels: Levels) -> tuple[int, ...]:
+    """How many time points and slices, height and width."""
+    return *(levels.lengths.get(axis, 1) for axis in "TZ"), *levels.sizes[0]
+
+
+def _in_32_bits(labels: NDArray[Any]) -> NDArray[np.uint32]:
+    """Labels as the page and a TIFF take them; a negative one, "ignored", is background.
+
+    Raises
+    ------
+    ValueError
+        A label does not fit 32 bits.
+    """
+    largest = int(labels.max(initial=0))
+    if largest > _LARGEST:
+        raise ValueError(f"the label {largest} does not fit 32 bits: number the cells from 1 on")
+    return np.maximum(labels, 0).astype(np.uint32)
 
 
 @dataclass(frozen=True)
@@ -173,6 +215,7 @@ def find_all_cells(image: "TiledImage", shelf: Shelf, search: WholeSearch) -> Ca
         several = image.length("C") > 1
         options = SegmentOptions(
             model=offer.path,
+            axes=image.axes,
             channel=search.channel if several else None,
             diameter=search.diameter,
         )

@@ -46,6 +46,9 @@ const WHITE = ink([255, 255, 255]);
 const VEIL = ink([0, 114, 178], 130); // seen on bright cells, too
 const HUES = COLOURS.map((colour) => ink(colour));
 
+// Colours of cells of which none is chosen, whatever their numbers are.
+export const PLAIN_INKS = { lines: Uint32Array.from(HUES), fills: new Uint32Array(HUES.length) };
+
 // Colours of the cells 0 to `largest`, with those that are chosen in white.
 export function inksOf(largest, chosen = []) {
   const lines = Uint32Array.from({ length: largest + 1 }, (_, label) => HUES[label % HUES.length]);
@@ -60,7 +63,8 @@ export function inksOf(largest, chosen = []) {
 /* Paint outlines on the screen, `width` pixels of it wide at any zoom, inside of the cells.
 
    A pixel belongs to the outline if a pixel of the screen that far away, up, down, left or right,
-   shows another label. Cell i has an outline of the colour `lines[i]`, and `fills[i]` inside. */
+   shows another label. Cell i has an outline of the colour `lines[i]`, and `fills[i]` inside;
+   the colours repeat if there are fewer than cells. */
 export function paintOutlines(target, labels, imageWidth, columns, rows, width, { lines, fills }) {
   target.fill(0);
   const across = columns.length;
@@ -86,7 +90,8 @@ export function paintOutlines(target, labels, imageWidth, columns, rows, width, 
         labels[below + column] !== label ||
         labels[row + left] !== label ||
         labels[row + right] !== label;
-      target[y * across + x] = isEdge ? lines[label] : fills[label];
+      const ink = label % lines.length;
+      target[y * across + x] = isEdge ? lines[ink] : fills[ink];
     }
   }
 }

@@ -1,7 +1,7 @@
 // A large image by tiles: only those in sight are asked for, at the zoom that the screen needs.
 
 import * as api from "./api.js";
-import { greys, inksOf, paintGrey, paintOutlines, places } from "./paint.js";
+import { PLAIN_INKS, greys, paintGrey, paintOutlines, places } from "./paint.js";
 
 const MOST = 160; // tiles that are kept
 const AT_ONCE = 3; // questions at a time
@@ -141,8 +141,8 @@ export class CellTiles extends Tiles {
     return api.cellTile(this.key, plane, place);
   }
 
-  take(name, { width, height, largest }, labels) {
-    this.tiles.set(name, { width, height, labels, inks: inksOf(largest) });
+  take(name, { width, height }, labels) {
+    this.tiles.set(name, { width, height, labels });
   }
 
   paint(over, { left, top, scale, sight }, lineWidth) {
@@ -172,7 +172,7 @@ export class CellTiles extends Tiles {
       places(across.length, across.start, size, tile.width),
       places(down.length, down.start, size, tile.height),
       lineWidth,
-      tile.inks,
+      PLAIN_INKS,
     );
     over.putImageData(image, across.first, down.first);
   }
