@@ -100,6 +100,20 @@ def test_a_window_needs_a_screen_and_its_interpreter(monkeypatch, tmp_path):
     assert script.missing(command.split()) == ""
 
 
+def test_the_page_needs_a_browser_and_what_drives_it(monkeypatch):
+    script = load(monkeypatch)
+    words = ["python", "benchmarks/app.py", "--quick"]
+    assert " ".join(words) in script.COMMANDS
+    monkeypatch.setattr(script.shutil, "which", lambda name: None)
+    assert script.missing(words) == "chromium"
+    assert script.missing(["python", "benchmarks/losses.py"]) == ""
+    monkeypatch.setattr(script.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(script.importlib.util, "find_spec", lambda name: None)
+    assert script.missing(words) == "playwright"
+    monkeypatch.setattr(script.importlib.util, "find_spec", lambda name: name)
+    assert script.missing(words) == ""
+
+
 def test_make_hands_its_data_to_the_commands():
     recipe = (SCRIPT.parent.parent / "Makefile").read_text()
     assert 'DATA="$(DATA)" $(BIN)/python .ci/nightly' in recipe
