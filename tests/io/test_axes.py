@@ -157,7 +157,17 @@ def test_ome_default_unit_is_micrometre_and_first_image_counts():
 
 
 @pytest.mark.parametrize(
-    "given", ['"0"', '"nan"', '"inf"', '"wide"', '"3" PhysicalSizeXUnit="pixel"']
+    "given",
+    [
+        '"0"',
+        '"-1"',
+        '"1e30"',
+        '"1e-9"',
+        '"nan"',
+        '"inf"',
+        '"wide"',
+        '"3" PhysicalSizeXUnit="pixel"',
+    ],
 )
 def test_ome_sizes_without_sense_are_left_out(given):
     assert ome_sizes(f'<OME xmlns="o"><Pixels PhysicalSizeX={given} PhysicalSizeZ="2"/></OME>') == {

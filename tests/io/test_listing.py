@@ -159,6 +159,14 @@ def test_a_damaged_well_is_reported_and_stops_nothing(tmp_path):
         read_image(fields[0])
 
 
+def test_a_link_that_leads_nowhere_is_listed(tmp_path):
+    """So that whoever opens it hears of it: a disk may not be mounted."""
+    (tmp_path / "gone.tif").symlink_to(tmp_path / "elsewhere" / "gone.tif")
+    assert find_images(tmp_path) == [tmp_path / "gone.tif"]
+    with pytest.raises(FileNotFoundError, match=r"gone\.tif"):
+        read_image(tmp_path / "gone.tif")
+
+
 @pytest.mark.parametrize("well", ["../outside", "/etc", "Z/9", 7, None])
 def test_a_plate_does_not_lead_out_of_itself(tmp_path, well):
     write_plate(tmp_path / "screen.zarr", wells=("A/1",), fields=("0",))

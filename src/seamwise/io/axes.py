@@ -4,7 +4,6 @@
 user's word wins over the file's, the file's over a guess, and a note reports a guess.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -271,9 +270,11 @@ def imagej_sizes(
     >>> imagej_sizes({"unit": "micron", "spacing": 2.0}, (4, 1), (5, 1))
     {'Z': 2.0, 'Y': 0.2, 'X': 0.25}
     """
-    unit = metadata.get("unit")
+    unit, spacing = metadata.get("unit"), metadata.get("spacing")
+    if isinstance(spacing, float | int):  # below 0 in a stack that is turned over
+        spacing = abs(spacing)
     sizes = {
-        "Z": (metadata.get("spacing"), metadata.get("zunit", unit)),
+        "Z": (spacing, metadata.get("zunit", unit)),
         "Y": (_inverse(y_resolution), metadata.get("yunit", unit)),
         "X": (_inverse(x_resolution), unit),
     }
@@ -422,14 +423,17 @@ def _inverse(fraction: Any) -> float | None:
     return float(fraction[1] / fraction[0])
 
 
+_LEAST, _MOST = 1e-6, 1e7  # micrometres of a pixel: a picometre to ten metres
+
+
 def _in_micrometres(lengths: dict[str, tuple[Any, Any]]) -> dict[str, float]:
     sizes = {}
     for axis, (value, unit) in lengths.items():
         factor = _MICROMETRES.get(str(unit).strip().lower())
         try:
-            size = abs(float(value)) * (factor or 0)
+            size = float(value) * (factor or 0)
         except (TypeError, ValueError):
             continue
-        if 0 < size < math.inf:
+        if _LEAST <= size <= _MOST:
             sizes[axis] = size
     return sizes

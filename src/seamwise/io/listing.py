@@ -279,7 +279,9 @@ def _is_image(path: Path, suffixes: tuple[str, ...]) -> bool:
     """Tell by its name, for a folder by its content, whether this is an image."""
     if path.suffix.lower() == ZARR:
         return is_ome_zarr(path)
-    return path.suffix.lower() in suffixes and path.is_file()
+    # a link that leads nowhere is listed, so that whoever opens it hears of it
+    is_lost = path.is_symlink() and not path.exists()
+    return path.suffix.lower() in suffixes and (path.is_file() or is_lost)
 
 
 def _check_named(path: Path, suffixes: tuple[str, ...]) -> None:
