@@ -177,7 +177,8 @@ def _in_32_bits(labels: NDArray[Any]) -> NDArray[np.uint32]:
     largest = int(labels.max(initial=0))
     if largest > _LARGEST:
         raise ValueError(f"the label {largest} does not fit 32 bits: number the cells from 1 on")
-    return np.maximum(labels, 0).astype(np.uint32)
+    kept: NDArray[np.uint32] = np.maximum(labels, 0).astype(np.uint32)
+    return kept
 
 
 @dataclass(frozen=True)
