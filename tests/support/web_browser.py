@@ -38,6 +38,7 @@ def served(folder):
         server.should_exit = True
         thread.join(timeout=60)
         listener.close()
+        assert not thread.is_alive(), "the server does not end"
 
 
 @contextmanager

@@ -149,3 +149,22 @@ def test_a_large_image_is_looked_at_and_cells_are_found_in_a_part(tab):
     tab.click("#whole")
     tab.wait_for_selector("#find:has-text('what you see')")
     assert "5000 × 5120" in tab.inner_text("#name")
+
+
+def test_all_cells_come_while_a_part_is_looked_at_and_are_not_lost_unasked(tab):
+    asked = []
+    tab.on("dialog", lambda dialog: asked.append(dialog.message))
+    open_image(tab, "large")
+    tab.click("#find-all:has-text('Find all cells of the image')")
+    tab.wait_for_selector("#cancel:visible")
+    for _ in range(8):
+        tab.keyboard.press("+")
+    tab.click("#find:has-text('what you see')")
+    tab.click("#whole", timeout=60_000)
+    tab.wait_for_selector("#all-cells:visible", timeout=300_000)
+    assert asked == []
+    tab.click("#open")
+    open_image(tab, "series")
+    wait_for_cells(tab)
+    question = "Continue without the cells of the whole image?"
+    assert [words[: len(question)] for words in asked] == [question]

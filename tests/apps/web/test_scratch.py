@@ -45,9 +45,14 @@ def test_folders_of_killed_pages_are_removed_and_no_others(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "can be written")]
+    ("number", "status", "words"),
+    [
+        (errno.ENOSPC, 507, "the disk is full: free some space, or start the page with"),
+        (errno.EROFS, 400, "no folder can be written: start the page with"),
+        (errno.EMFILE, 400, "too many files are open: close other tabs"),
+    ],
 )
-def test_without_a_temporary_folder_the_page_says_so(client, monkeypatch, number, words):
+def test_without_a_temporary_folder_the_page_says_so(client, monkeypatch, number, status, words):
     def fail(*arguments, **options):
         raise OSError(number, os.strerror(number), "/somewhere/seamwise-x")
 
@@ -57,7 +62,7 @@ def test_without_a_temporary_folder_the_page_says_so(client, monkeypatch, number
         client.post("api/bursts"),
         client.post("api/trainings"),
     ):
-        said = error_of(answer, 400)
+        said = error_of(answer, status)
         assert words in said
         assert "somewhere" not in said
     monkeypatch.undo()

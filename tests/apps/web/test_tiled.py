@@ -8,7 +8,12 @@ import pytest
 import tifffile
 
 import seamwise
-from seamwise.io import ZarrStorage, write_image
+from seamwise.io import ZarrStorage, open_ome_zarr, write_image
+from seamwise_web.answers import RefusalError
+from seamwise_web.levels import ZarrLevels
+from seamwise_web.scratch import scratch_folder
+from seamwise_web.tiled import TiledImage, TiledImages
+from seamwise_web.whole import WholeCells
 from support.web_page import PIXELS, drawn, error_of
 
 SIDE = 1300  # more than PIXELS in all
@@ -201,3 +206,24 @@ def test_the_oldest_large_image_is_closed(client, folder):
     for key in keys:
         client.delete(f"api/pictures/{key}")
     error_of(client.get(f"api/pictures/{keys[-1]}"), 404)
+
+
+def test_a_large_image_whose_cells_were_not_saved_stays_open(folder):
+    def image(*, has_cells=False):
+        one = TiledImage(ZarrLevels(open_ome_zarr(folder / "large.ome.zarr")))
+        if has_cells:
+            one.keep(WholeCells(one.path, "found by a test", scratch=scratch_folder()))
+        return one
+
+    images, first, plain = TiledImages(), image(has_cells=True), image()
+    for one in (first, plain, *(image(has_cells=True) for _ in range(3))):
+        images.add(one)
+    assert first.key in images
+    assert plain.key not in images
+    with pytest.raises(RefusalError, match=r"labels of large\.ome\.zarr in its tab"):
+        images.add(image())
+    assert first.description()["tiled"]["cells"]["is_saved"] is False
+    first.cells.is_saved = True
+    images.add(image())
+    assert first.key not in images
+    images.close_all()

@@ -101,7 +101,10 @@ def test_all_cells_are_those_of_the_command(client, searched, expected):
     path = f"api/tiled/{searched['picture']}"
     assert (tile_of(client, f"{path}/cells/0/1/0") == expected[512:1024, :512]).all()
     assert (tile_of(client, f"{path}/cells/0/2/2") == expected[1024:, 1024:]).all()
+    assert cells["is_saved"] is False
     answer = client.get(f"{path}/labels.tif")
+    key = searched["picture"]
+    assert client.get(f"api/pictures/{key}").json()["tiled"]["cells"]["is_saved"] is True
     assert "wide_masks.tif" in answer.headers["content-disposition"]
     labels = tifffile.imread(io.BytesIO(answer.content))
     assert labels.dtype == np.uint32

@@ -48,11 +48,12 @@ def in_words(handler: Handler) -> Handler:
 
 def explain(error: BaseException) -> tuple[int, str]:
     """Return the status and the words for an error; what nobody expected is logged."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if isinstance(error, OSError) and is_full and error.strerror:  # words of the system
         return 507, "the disk is full: free some space, and try again"
     if isinstance(error, ValueError | TypeError | OSError):
         words = " ".join(str(error).split()) or type(error).__name__
-        return 400, for_the_page(words)
+        return 507 if is_full else 400, for_the_page(words)
     if isinstance(error, MemoryError):
         return 400, "not enough memory: close other programs, or use a smaller image"
     logging.getLogger("uvicorn.error").error("seamwise app: a request failed", exc_info=error)

@@ -36,12 +36,10 @@ class FusedPicture:
     paths : sequence of Path
         The frames.
     fusion : Fusion
-    method : str
-        Name of the method.
     """
 
-    def __init__(self, paths: Sequence[Path], fusion: Fusion, method: str) -> None:
-        self.paths, self.fusion, self.method = paths, fusion, method
+    def __init__(self, paths: Sequence[Path], fusion: Fusion) -> None:
+        self.paths, self.fusion = paths, fusion
         self.lock = Lock()
         self._retouch = Retouch(fusion.image, fusion.depth)
         self._source: tuple[int, NDArray[Any]] | None = None  # the frame that was painted from last
@@ -119,7 +117,6 @@ class FusedPicture:
             "width": width,
             "height": height,
             "bits": 8 * self.fusion.image.dtype.itemsize,
-            "method": self.method,
             "notes": self._notes(),
             "can_undo": self._retouch.can_undo,
             "can_redo": self._retouch.can_redo,

@@ -90,7 +90,7 @@ def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:
 
         def keep() -> None:
             burst.keep(numbers)
-            burst.fused = FusedPicture(paths, fusion, str(options.of_burst(len(paths)).model))
+            burst.fused = FusedPicture(paths, fusion)
 
         job.finish(keep)
 

@@ -80,11 +80,11 @@ class Server:
         self.tiled.close_all()
 
     def warm_up(self) -> None:
-        """Load the first model before the user asks for it; remove what killed pages left."""
+        """Remove what killed pages left; load the first model before the user asks for it."""
 
         def work(job: Job) -> None:
-            self._shelf.load(next(iter(self._page.offers)))
             remove_orphans()
+            self._shelf.load(next(iter(self._page.offers)))
             job.finish(lambda: None)
 
         self.jobs.add(work)
@@ -139,6 +139,8 @@ class Server:
         """Take a pixel size in micrometres, and the distance of slices; null if unknown."""
         picture, fields = self._picture(request), await read_json(request)
         pixel, distance = (_length(fields, name) for name in ("pixel", "slices"))
+        if picture.slices and pixel is None and distance is not None:
+            raise RefusalError(400, "say how wide a pixel is, too: the distance alone says little")
         depth = () if not picture.slices else (distance or pixel or 0.0,)
         picture.measure_in(None if pixel is None else (*depth, pixel, pixel))
         return JSONResponse(picture.description())
@@ -248,7 +250,10 @@ def _length(fields: dict[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-6 < value < 1e6:
-        raise RefusalError(400, f"{name} must be a number of micrometres above 0, not {value!r}")
+        raise RefusalError(
+            400,
+            f"{name} must be a number of micrometres between 0.000001 and 1000000, not {value!r}",
+        )
     return float(value)
 
 

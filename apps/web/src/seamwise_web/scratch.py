@@ -12,6 +12,13 @@ import psutil  # type: ignore[import-untyped]
 
 _HOST = re.sub(r"\W", "_", socket.gethostname())[:40]
 
+_VARIABLE = "TEMP" if os.name == "nt" else "TMPDIR"
+_ELSEWHERE = f"start the page with the variable {_VARIABLE} naming another folder"
+_REASONS = {
+    errno.ENOSPC: f"the disk is full: free some space, or {_ELSEWHERE}",
+    errno.EMFILE: "too many files are open: close other tabs of the page, or start it again",
+}
+
 
 def scratch_folder() -> "tempfile.TemporaryDirectory[str]":
     """Return a new temporary folder, whose name tells the computer and the process.
@@ -19,17 +26,17 @@ def scratch_folder() -> "tempfile.TemporaryDirectory[str]":
     Raises
     ------
     OSError
-        It cannot be made: the disk is full, or no temporary folder can be written.
+        It cannot be made, with the `errno` of the system: the disk is full, too many files are
+        open, or no temporary folder can be written.
     """
     prefix = f"seamwise-{_HOST}-{os.getpid()}-"
     try:
         return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
     except OSError as error:
-        why = "the disk is full" if error.errno == errno.ENOSPC else "no folder can be written"
-        raise OSError(
-            f"no temporary file can be written, as {why}: free some space, or start the page "
-            "with the variable TMPDIR naming another folder"
-        ) from error
+        why = _REASONS.get(error.errno or 0, f"no folder can be written: {_ELSEWHERE}")
+        failure = OSError(f"no temporary file can be written, as {why}")
+        failure.errno = error.errno
+        raise failure from error
 
 
 def remove_orphans() -> int:

@@ -65,6 +65,11 @@ class TiledImage:
         """Whether its cells are looked for."""
         return self.job is not None and self.job.is_open
 
+    @property
+    def is_at_risk(self) -> bool:
+        """Whether cells would be lost with it: some are looked for, or were not saved."""
+        return self.is_busy or (self.cells is not None and not self.cells.is_saved)
+
     def length(self, axis: str) -> int:
         """How long an axis is, of T, C, Z, Y, X; 1 if the image does not have it."""
         return self.pyramid.length(axis)
@@ -186,17 +191,30 @@ class TiledImage:
 
 
 class TiledImages:
-    """The large images that are open; the oldest is closed when there are too many."""
+    """The large images that are open; the oldest without new cells closes for a further one."""
 
     def __init__(self) -> None:
         self._images: OrderedDict[str, TiledImage] = OrderedDict()
 
     def add(self, image: TiledImage) -> None:
-        """Keep an image open."""
+        """Keep an image open.
+
+        Raises
+        ------
+        RefusalError
+            All images have cells that would be lost.
+        """
+        while len(self._images) >= _MOST:
+            images = list(self._images.values())
+            oldest = next((one for one in images if not one.is_at_risk), None)
+            if oldest is None:
+                raise RefusalError(
+                    409,
+                    f"{_MOST} large images are open whose cells were not saved: save the labels "
+                    f"of {images[0].name} in its tab, or start seamwise again",
+                )
+            self.close(oldest.key)
         self._images[image.key] = image
-        while len(self._images) > _MOST:
-            idle = [one for one in list(self._images.values())[:-1] if not one.is_busy]
-            self.close((idle or list(self._images.values()))[0].key)
 
     def __contains__(self, key: str) -> bool:
         return key in self._images

@@ -118,6 +118,7 @@ class TiledDoor:
         except BaseException:
             scratch.cleanup()
             raise
+        cells.is_saved = True
         name, done = f"{image.stem}_masks.tif", BackgroundTask(scratch.cleanup)
         return FileResponse(path, media_type="image/tiff", filename=name, background=done)
 

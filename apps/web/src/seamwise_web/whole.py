@@ -56,6 +56,11 @@ class WholeCells:
     caution : str
     scratch : TemporaryDirectory, optional
         Removed with them.
+
+    Attributes
+    ----------
+    is_saved : bool
+        Whether nothing is lost with the image: they lie in its file, or were saved as a TIFF.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class WholeCells:
     ) -> None:
         self.path, self.source, self.count, self.caution = path, source, count, caution
         self._scratch = scratch
+        self.is_saved = scratch is None
         self.pyramid = Pyramid(ZarrLevels(open_ome_zarr(path)))
 
     def tile(self, level: int, row: int, column: int, *, time: int, z: int) -> "Response":
@@ -106,6 +112,7 @@ class WholeCells:
             "source": self.source,
             "count": self.count,
             "caution": self.caution,
+            "is_saved": self.is_saved,
             "levels": self.pyramid.sizes,
         }
 

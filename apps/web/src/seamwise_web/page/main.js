@@ -44,7 +44,7 @@ let measuring = 0;
 // --- opening
 
 async function open(send, axes) {
-  if (!mayLoseCorrections()) return;
+  if (!mayLoseCorrections() || !mayLoseAllCells()) return;
   complain("");
   busy("opening");
   const picture = await attempt(() => send(axes));
@@ -63,7 +63,7 @@ async function takePart() {
   const { key, place } = planes.shown;
   const part = await attempt(() => api.takePart(key, place, view.wholePixels));
   if (!part) return;
-  state.whole = state.picture;
+  state.whole = { ...state.picture, job: state.job };
   state.send = null;
   desk.remember(part.picture);
   await show(part);
@@ -73,10 +73,13 @@ async function takePart() {
 async function backToWhole() {
   if (!state.whole || !mayLoseCorrections()) return;
   const { whole, picture } = state;
+  const described = await attempt(() => api.picture(whole.picture)); // cells may have come
+  if (!described || state.whole !== whole) return;
   api.close(picture.picture).catch(() => {});
   state.whole = null;
   desk.remember(whole.picture);
-  await show(whole);
+  await show(described);
+  if (described.job) await follow(described.job);
 }
 
 function openFiles(files) {
@@ -344,6 +347,16 @@ function mayLoseCorrections(count = state.unsaved) {
   return count === 0 || confirm(`Continue without ${words}? Save the labels first to keep them.`);
 }
 
+// The cells of all of a large image are forgotten with it, also those that are looked for.
+function mayLoseAllCells() {
+  const whole = state.whole ?? state.picture;
+  if (!whole?.tiled) return true;
+  const job = state.whole ? whole.job : state.job;
+  const { cells } = whole.tiled;
+  if (!job && (!cells || cells.is_saved)) return true;
+  return confirm("Continue without the cells of the whole image? Save the labels first to keep them.");
+}
+
 const actions = {
   "zoom-in": () => view.zoom(1.5),
   "zoom-out": () => view.zoom(1 / 1.5),
@@ -425,6 +438,9 @@ function listen() {
   element("save-labels").addEventListener("click", () => {
     state.unsaved -= state.cells.unsaved; // as the server counts it
     state.cells.unsaved = 0;
+  });
+  document.querySelector("[data-whole='labels.tif']").addEventListener("click", () => {
+    state.picture.tiled.cells.is_saved = true; // as the server counts it
   });
   element("save-all").addEventListener("click", () => {
     state.unsaved = state.cells.unsaved = 0;
