@@ -273,6 +273,15 @@ def test_after_a_reload_the_work_is_still_there(tab):
     assert not tab.locator("[data-action=undo]").is_disabled()
 
 
+def test_a_reload_before_the_search_begins_it(tab):
+    tab.route("**/segment*", lambda route: route.abort())
+    tab.click("#entries button:has-text('nuclei.png')")
+    tab.wait_for_selector("#message:visible")
+    tab.unroute("**/segment*")
+    tab.reload()
+    wait_for_cells(tab)
+
+
 def test_two_tabs_do_not_see_each_other(tab, address):
     open_image(tab, "nuclei.png")
     other = tab.context.new_page()

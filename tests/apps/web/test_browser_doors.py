@@ -89,6 +89,9 @@ def test_a_dropped_burst_becomes_the_picture_of_the_command_line(fuse_tab, image
     assert download.suggested_filename == "frame1_fused.jpg"
     run("fuse", *frames, "-o", tmp_path / "x.jpg")
     assert Path(download.path()).read_bytes() == (tmp_path / "x.jpg").read_bytes()
+    fuse_tab.fill("#quality", "500")
+    assert fuse_tab.input_value("#quality") == "100"
+    assert fuse_tab.get_attribute("#save", "href").endswith("quality=100")
 
 
 def test_the_line_shows_the_frame_on_its_left(fuse_tab):

@@ -1,4 +1,5 @@
-// The links below the cells, which save files, and the words about all cells of a large image.
+// The links below the cells, which save files, what they count as saved, and the words about all
+// cells of a large image.
 
 import * as api from "./api.js";
 import { element } from "./desk.js";
@@ -25,4 +26,18 @@ export function showAllCells(image) {
   for (const link of document.querySelectorAll("[data-whole]")) {
     link.href = api.wholeFile(image.picture, link.dataset.whole);
   }
+}
+
+// What is saved cannot be lost, on the page as on the server.
+export function listenForSaves(state) {
+  element("save-labels").addEventListener("click", () => {
+    state.unsaved -= state.cells.unsaved;
+    state.cells.unsaved = 0;
+  });
+  element("save-all").addEventListener("click", () => {
+    state.unsaved = state.cells.unsaved = 0;
+  });
+  document.querySelector("[data-whole='labels.tif']").addEventListener("click", () => {
+    state.picture.tiled.cells.is_saved = true;
+  });
 }

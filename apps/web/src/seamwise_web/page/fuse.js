@@ -331,15 +331,15 @@ function showFormats({ suffix, bits }) {
     `${bits} bits a colour, with the camera's notes (EXIF) and the colour profile of the first frame.`;
 }
 
-// The quality of a JPEG from 1 to 100; null for the usual one.
+// The quality of a JPEG from 1 to 100, as the field then says; null for the usual one.
 function quality() {
-  const { value } = element("quality");
-  return value === "" ? null : Math.min(Math.max(Math.round(Number(value)), 1), 100);
+  const field = element("quality");
+  if (field.value) field.value = Math.min(Math.max(Math.round(Number(field.value)), 1), 100);
+  return field.value || null;
 }
 
 function describeMethod() {
-  const { name } = start.methods[element("method").selectedIndex];
-  element("method-words").textContent = start.methods.find((one) => one.name === name).words;
+  element("method-words").textContent = start.methods[element("method").selectedIndex].words;
 }
 
 // --- buttons and keys

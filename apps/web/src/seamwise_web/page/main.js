@@ -3,11 +3,12 @@
 import * as api from "./api.js";
 import * as desk from "./desk.js";
 import { attempt, busy, complain, element, idle } from "./desk.js";
-import { showAllCells, showFiles } from "./files.js";
+import { listenForSaves, showAllCells, showFiles } from "./files.js";
 import { listenForKeys } from "./keys.js";
 import { Models } from "./models.js";
 import { Opening } from "./opening.js";
 import { Planes } from "./planes.js";
+import { mayLoseAllCells, mayLoseCorrections } from "./questions.js";
 import { Reading } from "./reading.js";
 import { Sliders, inTurn, latest } from "./sliders.js";
 import { CellTable } from "./table.js";
@@ -44,7 +45,7 @@ let measuring = 0;
 // --- opening
 
 async function open(send, axes) {
-  if (!mayLoseCorrections() || !mayLoseAllCells()) return;
+  if (!mayLoseCorrections(state.unsaved) || !mayLoseAllCells(state)) return;
   complain("");
   busy("opening");
   const picture = await attempt(() => send(axes));
@@ -55,7 +56,12 @@ async function open(send, axes) {
   state.send = send;
   desk.remember(picture.picture);
   await show(picture);
-  if (!picture.tiled && picture.found.length === 0) await find();
+  await findFirst(picture);
+}
+
+// Look for the cells of an image that nobody looked for yet.
+async function findFirst({ tiled, found }) {
+  if (!tiled && found.length === 0) await find();
 }
 
 // Take what is in sight of a large image as an image of its own.
@@ -71,7 +77,7 @@ async function takePart() {
 }
 
 async function backToWhole() {
-  if (!state.whole || !mayLoseCorrections()) return;
+  if (!state.whole || !mayLoseCorrections(state.unsaved)) return;
   const { whole, picture } = state;
   const described = await attempt(() => api.picture(whole.picture)); // cells may have come
   if (!described || state.whole !== whole) return;
@@ -148,21 +154,15 @@ async function restore() {
   desk.remember(key);
   await show(picture);
   if (picture.job) await follow(picture.job);
+  else await findFirst(picture); // the reload came before the search
 }
 
 // --- finding cells
 
-// What the user chose above the button.
-function wishes() {
-  const { value } = element("diameter");
-  const diameter = value === "" ? null : Number(value);
-  return { model: models.chosen.name, channel: planes.channel, diameter };
-}
-
 async function findInWhole() {
   const { key } = planes.shown;
   complain("");
-  const job = await attempt(() => api.segmentWhole(key, wishes()));
+  const job = await attempt(() => api.segmentWhole(key, models.wishes(planes.channel)));
   if (job) await follow(job.job);
 }
 
@@ -172,9 +172,10 @@ async function find(isAll = false) {
     return;
   }
   const isForMany = isAll || models.isForStacks;
-  if (!state.picture || !mayLoseCorrections(isForMany ? state.unsaved : state.cells?.unsaved)) return;
+  const lost = isForMany ? state.unsaved : (state.cells?.unsaved ?? state.unsaved);
+  if (!state.picture || !mayLoseCorrections(lost)) return;
   complain("");
-  const fields = { ...wishes(), all: isAll };
+  const fields = { ...models.wishes(planes.channel), all: isAll };
   const { key, place } = planes.shown;
   const job = await attempt(() => api.segment(key, place, fields));
   if (job) await follow(job.job);
@@ -342,21 +343,6 @@ function step(by) {
 
 // --- buttons and keys
 
-function mayLoseCorrections(count = state.unsaved) {
-  const words = count === 1 ? "your correction" : `your ${count} corrections`;
-  return count === 0 || confirm(`Continue without ${words}? Save the labels first to keep them.`);
-}
-
-// The cells of all of a large image are forgotten with it, also those that are looked for.
-function mayLoseAllCells() {
-  const whole = state.whole ?? state.picture;
-  if (!whole?.tiled) return true;
-  const job = state.whole ? whole.job : state.job;
-  const { cells } = whole.tiled;
-  if (!job && (!cells || cells.is_saved)) return true;
-  return confirm("Continue without the cells of the whole image? Save the labels first to keep them.");
-}
-
 const actions = {
   "zoom-in": () => view.zoom(1.5),
   "zoom-out": () => view.zoom(1 / 1.5),
@@ -435,16 +421,7 @@ function listen() {
   for (const one of document.querySelectorAll("[data-action]")) {
     one.addEventListener("click", () => act(one.dataset.action));
   }
-  element("save-labels").addEventListener("click", () => {
-    state.unsaved -= state.cells.unsaved; // as the server counts it
-    state.cells.unsaved = 0;
-  });
-  document.querySelector("[data-whole='labels.tif']").addEventListener("click", () => {
-    state.picture.tiled.cells.is_saved = true; // as the server counts it
-  });
-  element("save-all").addEventListener("click", () => {
-    state.unsaved = state.cells.unsaved = 0;
-  });
+  listenForSaves(state);
   listenForKeys([element("stage")], element("table"), act);
   addEventListener("beforeunload", (event) => {
     if (state.unsaved && !desk.isAtDoor) event.preventDefault();

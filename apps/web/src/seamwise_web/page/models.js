@@ -20,6 +20,12 @@ export class Models {
     return this.chosen.ndim === 3;
   }
 
+  // What the user chose above the button.
+  wishes(channel) {
+    const { value } = element("diameter");
+    return { model: this.chosen.name, channel, diameter: value === "" ? null : Number(value) };
+  }
+
   named(name) {
     return this.models.find((one) => one.name === name);
   }
