@@ -65,22 +65,30 @@ def table(pairs: Mapping[str, Scores]) -> str:
     return markdown_table(head, lines)
 
 
+def higher_for_a_source(pairs: Mapping[str, Scores], result: str) -> list[str]:
+    """List the metrics on which a returned source has a higher mean than a result."""
+    best = np.max([means(pairs, dummy) for dummy in DUMMIES], axis=0)
+    above = best > means(pairs, result)
+    return [metric.upper() for metric, is_above in zip(METRICS, above, strict=True) if is_above]
+
+
+def judge(pairs: Mapping[str, Scores], result: str) -> str:
+    """Judge the claim that most metrics are higher for a returned source than for a result."""
+    names = higher_for_a_source(pairs, result)
+    holds = "holds" if len(names) > len(METRICS) / 2 else "does not hold"
+    return f"**{holds}**, {len(names)} of {len(METRICS)} metrics"
+
+
 def verdict(pairs: Mapping[str, Scores]) -> str:
-    """Judge the claim that most metrics are higher for a returned source."""
+    """Write the verdict without and with Near, and on which metrics a source is ahead."""
 
-    def higher(result: str) -> list[str]:
-        best = np.max([means(pairs, dummy) for dummy in DUMMIES], axis=0)
-        above = best > means(pairs, result)
-        return [metric.upper() for metric, is_above in zip(METRICS, above, strict=True) if is_above]
-
-    def said(result: str) -> str:
-        names = higher(result)
-        holds = "holds" if len(names) > len(METRICS) / 2 else "does not hold"
+    def line(result: str) -> str:
+        names = higher_for_a_source(pairs, result)
         listed = f": {', '.join(names)}" if names else ""
-        return f"- {result}: **{holds}**, {len(names)} of {len(METRICS)} metrics{listed}."
+        return f"- {result}: {judge(pairs, result)}{listed}."
 
     lines = ["A source returned unchanged has the higher mean on most metrics, against HF-Reg", ""]
-    return "\n".join([*lines, said(PAINTED), said(NEAR)]) + "\n"
+    return "\n".join([*lines, line(PAINTED), line(NEAR)]) + "\n"
 
 
 def section(content: Mapping[str, Any]) -> str:

@@ -185,16 +185,16 @@ def table(content: Mapping[str, Any]) -> str:
 def verdict(results: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """Write what the errors say to the thesis, which prints curves and no numbers."""
     fastest = min(results, key=lambda loss: results[loss][-1]["l1"])
-    said = (
+    text = (
         f"That NPS6 converges best {'**holds**' if fastest == 'nps' else '**does not hold**'}: "
         f"{LOSSES[fastest]} has the least error."
     )
     if min(map(len, results.values())) < 2:
-        return f"{said}\n"
+        return f"{text}\n"
     falls = [LOSSES[loss] for loss, rows in results.items() if rows[-1]["l1"] < rows[0]["l1"] / 2]
     return (
-        f"{said} The error has fallen to less than half of that at the first snapshot with "
-        f"{', '.join(falls) or 'none'}; whether the pictures are valid, look at Fig. 48.\n"
+        f"{text} The error has fallen to less than half of that at the first snapshot with "
+        f"{', '.join(falls) or 'none'}. Whether the pictures are valid, fig48_50.png shows.\n"
     )
 
 

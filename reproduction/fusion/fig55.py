@@ -148,35 +148,35 @@ def table(results: Results) -> str:
 
 def section(content: Mapping[str, Any]) -> str:
     """Write the table, and what it says to the claims."""
-    results = content["methods"]
-    judged = "\n".join(verdict(results, rival) for rival in RIVALS)
-    return f"{table(results)}\n{judged}\n"
+    margins = content["margins"]
+    lines = "\n".join(verdict(margins[rival], rival) for rival in RIVALS)
+    return f"{table(content['methods'])}\n{lines}\n"
 
 
-def verdict(results: Results, rival: str) -> str:
-    """Judge whether the network, which comes first, beats all rivals wherever there is noise."""
-    own = next(iter(results.values()))
+def margins_over(results: Results, rival: str) -> list[float]:
+    """Return by how much the PSNR of the network, which comes first, is above the best rival's."""
+    psnr = {name: np.array([row["psnr"] for row in rows]) for name, rows in results.items()}
+    network = next(iter(psnr.values()))
+    margins: list[float] = (network - np.max([psnr[n] for n in RIVALS[rival]], axis=0)).tolist()
+    return margins
 
-    def best_of_rivals(i: int) -> float:
-        return max(results[name][i]["psnr"] for name in RIVALS[rival])
 
-    best = [best_of_rivals(i) for i in range(len(STRENGTHS))]
-    margin = {
-        s: own_psnr["psnr"] - best_psnr
-        for s, own_psnr, best_psnr in zip(STRENGTHS, own, best, strict=True)
-    }
-    won = [strength for strength, by in margin.items() if strength > 0 and by > 0]
-    defeats = [f"σ = {strength} (by {-by:.1f} dB)" for strength, by in margin.items() if by <= 0]
-    if len(won) == len(STRENGTHS) - 1:
-        claim = "holds wherever there is noise"
-    else:
-        claim = (
-            f"holds only at σ = {', '.join(map(str, won))}"
-            if won
-            else "does not hold at any strength of noise"
-        )
-    where = ", ".join(defeats) or "no strength"
-    return f"- The network's PSNR is higher than by {rival}: **{claim}**; lower at {where}."
+def judge(margins: Sequence[float]) -> str:
+    """Judge whether the network is ahead wherever there is noise."""
+    ahead = [s for s, by in zip(STRENGTHS, margins, strict=True) if s > 0 and by > 0]
+    if len(ahead) == len(STRENGTHS) - 1:
+        return "**holds wherever there is noise**"
+    if ahead:
+        return f"**holds only at σ = {', '.join(map(str, ahead))}**"
+    return "**does not hold at any strength of noise**"
+
+
+def verdict(margins: Sequence[float], rival: str) -> str:
+    """Write the verdict against a rival, and where the network is behind."""
+    pairs = zip(STRENGTHS, margins, strict=True)
+    behind = [f"σ = {strength} (by {-by:.1f} dB)" for strength, by in pairs if by <= 0]
+    where = ", ".join(behind) or "no strength"
+    return f"- The network's PSNR is higher than by {rival}: {judge(margins)}; lower at {where}."
 
 
 def draw(pair: FocusPair, fusers: dict[str, Method], output: Path) -> None:
@@ -225,9 +225,11 @@ def main() -> None:
     test_pictures = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
     pairs = list(fixed_pairs(test_pictures[:count], settings(arguments)))
     fusers = methods(model)
-    content = {"methods": measure(pairs, fusers)}
+    results = measure(pairs, fusers)
+    margins = {rival: margins_over(results, rival) for rival in RIVALS}
+    content = {"methods": results, "margins": margins}
     store(stem.with_suffix(".json"), provenance, content)
-    text = table(content["methods"]) if arguments.quick else section(content)
+    text = table(results) if arguments.quick else section(content)
     stem.with_suffix(".md").write_text(text, encoding="utf-8")
     draw(pairs[0], fusers, stem.with_suffix(".png"))
     print("\n" + text)

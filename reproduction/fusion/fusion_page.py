@@ -15,15 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import comparison
+import fig46
+import fig47
 import fig48_50
+import fig54
+import fig55
+import table8
+import table9
 from seamwise.io import atomic_path, read_json
 from stored import HERE, RESULTS, command
 
 WORDS = HERE / "page.md"
 NAME = "fusion-thesis.md"
-SCORED = ("table8", "table9")  # files of scores
+SCORED = {"table8": table8.THESIS, "table9": table9.THESIS}  # files of scores
 MISSING = "*Not measured yet.*"
 
 
@@ -44,19 +51,23 @@ def lead(results: Path, table: str, network: str) -> str:
     return judge(all(comparison.higher(means[metric], network) for metric in comparison.CLAIMED))
 
 
+def ssim_of(results: Path, network: str) -> NDArray[np.float64]:
+    """SSIM of a system on each made-up pair."""
+    scores = content_of("table8", results)
+    column: NDArray[np.float64] = scores.values[
+        :, scores.methods.index(network), scores.metrics.index("ssim")
+    ]
+    return column
+
+
 def median_ssim(results: Path, network: str) -> str:
     """Median SSIM of a system on made-up pairs."""
-    scores = content_of("table8", results)
-    column = scores.values[:, scores.methods.index(network), scores.metrics.index("ssim")]
-    return f"{np.median(column):.3f}"
+    return f"{np.median(ssim_of(results, network)):.3f}"
 
 
 def nearly_one(results: Path, network: str) -> str:
     """Whether the SSIM of a system is nearly 1 for most pairs."""
-    table8 = importlib.import_module("table8")
-    scores = content_of("table8", results)
-    column = scores.values[:, scores.methods.index(network), scores.metrics.index("ssim")]
-    return judge(float(np.mean(column > table8.NEARLY_ONE)) > 0.5)
+    return judge(float(np.mean(ssim_of(results, network) > table8.NEARLY_ONE)) > 0.5)
 
 
 def sources_win(results: Path, table: str) -> str:
@@ -71,23 +82,45 @@ def best(results: Path, table: str, metric: str) -> str:
     return max(comparison.SYSTEMS, key=lambda system: row[system][0])
 
 
+def ties(results: Path, table: str) -> str:
+    """Whether the systems that the thesis reports without a difference have none on any metric."""
+    rankings = comparison.rank(content_of(table, results)).values()
+    pairs = SCORED[table].ties
+    count = sum(bool(comparison.significant_pairs(ranking, pairs)) for ranking in rankings)
+    return f"{judge(count == 0)}: some differ on {count} of {len(rankings)} metrics"
+
+
+def row_of_order(results: Path, network: str) -> fig46.Row:
+    """The differences of both orders that a network has."""
+    for row in content_of("fig46", results)["rows"]:
+        if row["name"] == network and not row["nearest"]:
+            return fig46.Row(**{**row, "mse": tuple(row["mse"])})
+    raise FileNotFoundError(f"fig46.json has no {network}")
+
+
 def order(results: Path, network: str) -> str:
     """Largest difference of both orders that a network has."""
-    rows = content_of("fig46", results)["rows"]
-    found = [row for row in rows if row["name"] == network and not row["nearest"]]
-    if not found:
-        raise FileNotFoundError(f"fig46.json has no {network}")
-    return f"{max(found[0]['mse']):.0e}"
+    return f"{max(row_of_order(results, network).mse):.0e}"
 
 
 def order_verdict(results: Path, network: str) -> str:
     """What Figure 46 says of a network."""
-    fig46 = importlib.import_module("fig46")
-    rows = content_of("fig46", results)["rows"]
-    found = [row for row in rows if row["name"] == network and not row["nearest"]]
-    if not found:
-        raise FileNotFoundError(f"fig46.json has no {network}")
-    return f"**{fig46.Row(**{**found[0], 'mse': tuple(found[0]['mse'])}).verdict()}**"
+    return f"**{row_of_order(results, network).verdict()}**"
+
+
+def returned(results: Path, result: str) -> str:
+    """Whether most metrics reward a returned source, compared with a result of HF-Reg."""
+    return fig47.judge(content_of("fig47", results)["pairs"], result.replace("_", " "))
+
+
+def third(results: Path, name: str) -> str:
+    """Whether HF-Reg loses more by a third source than HF-Seg does."""
+    return f"**{fig54.claims(content_of('fig54', results))[name.replace('_', ' ')].verdict}**"
+
+
+def noise(results: Path, rival: str) -> str:
+    """Whether a network that filters noise has a higher PSNR than a rival."""
+    return fig55.judge(content_of("fig55", results)["margins"][rival.replace("_", " ")])
 
 
 def slower(results: Path, method: str) -> str:
@@ -110,6 +143,10 @@ SENTENCES: dict[str, Callable[..., str]] = {
     "best": best,
     "order": order,
     "ordered": order_verdict,
+    "returned": returned,
+    "third": third,
+    "noise": noise,
+    "ties": ties,
     "slower": slower,
     "nps": least_error,
 }

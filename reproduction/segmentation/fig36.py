@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 import measures
+from gallery import in_colour
 from seamwise.analysis import markdown_table
 from seamwise.segmentation import as_model_input, class_probabilities, overlay, stretch
 from study import HERE, Study, command, merge, read_protocol
@@ -69,19 +69,13 @@ def draw(study: Study, name: str, path: Path) -> None:
         model = measures.network(study, name, loss, 0)
         probabilities = class_probabilities(as_model_input(image.image, model.info), model)
         labels = measures.cells(image, model, {"MAP": model.info.decode})["MAP"]
-        panels[0, column].imshow(np.moveaxis(in_colour(probabilities), 0, -1))
+        panels[0, column].imshow(in_colour(probabilities))
         panels[1, column].imshow(overlay(image.image, labels))
         panels[0, column].set_title(f"{title}: probabilities")
         panels[1, column].set_title(f"{title}: cells by arg max")
     for panel in panels.flat:
         panel.set_axis_off()
     figure.savefig(path, dpi=80)
-
-
-def in_colour(probabilities: np.ndarray) -> np.ndarray:
-    """Background red, cell green, touching blue as in the thesis; the fourth class, gap, white."""
-    colours = probabilities[:3] + probabilities[3:].sum(axis=0)
-    return np.clip(colours, 0, 1)
 
 
 def table(results: Path, names: Sequence[str]) -> str:

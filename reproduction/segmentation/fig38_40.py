@@ -4,8 +4,8 @@ python reproduction/segmentation/fig38_40.py [-o reproduction/segmentation/resul
 
 The thesis' stacks of meristems are not public: made-up tissue with stained walls instead, with few
 photons, segmented by walls-3d as it is and after each filter. Counts how many cells are found at
-IoU 0.5. Writes fig38_40-tissue.json and fig38_40.png, where the cells of one stack are seen from
-above and from the side.
+IoU 0.5. Writes fig38_40-tissue.json and fig38_40.png, where the cells of one stack are seen in
+its middle slice and from the side.
 """
 
 import argparse
@@ -39,6 +39,12 @@ ENHANCEMENTS: dict[str, Callable[[Stack], Stack]] = {
     AS_IT_IS: lambda image: image,
     "Gaussian, σ 1": lambda image: ndimage.gaussian_filter(image, (0.5, 1, 1)),
     "median of 3": lambda image: ndimage.median_filter(image, 3),
+}
+
+TITLES = {
+    AS_IT_IS: "no filter, middle slice",
+    "Gaussian, σ 1": "Gaussian, σ 1 unit",
+    "median of 3": "median of 3 × 3 × 3 voxels",
 }
 
 
@@ -100,7 +106,7 @@ def section(results: Path, pictures: Path) -> str:
 
 
 def draw(path: Path) -> None:
-    """Draw a noisy stack and its cells before and after, from above and from the side."""
+    """Draw a noisy stack and its cells before and after, in a middle slice and from the side."""
     drawn = draw_stack(0, PHOTONS["noisy"])
     figure = Figure(figsize=(13, 3.2 * len(ENHANCEMENTS)), layout="constrained")
     panels = figure.subplots(len(ENHANCEMENTS), 4)
@@ -113,13 +119,13 @@ def draw(path: Path) -> None:
         found = match(drawn.labels, labels)
         bright = float(np.percentile(image, 99.8))
         line[0].imshow(image[middle], cmap="gray", vmax=bright)
-        line[0].set_title(name)
+        line[0].set_title(TITLES[name])
         line[1].imshow(image[:, row], cmap="gray", vmax=bright, aspect=SPACING[0])
-        line[1].set_title("from the side")
+        line[1].set_title("the same, from the side")
         line[2].imshow(colours[labels[middle]])
-        line[2].set_title(f"{found.tp} of {found.n_true} cells found")
+        line[2].set_title(f"in the whole stack {found.tp} of {found.n_true} found")
         line[3].imshow(colours[labels[:, row]], aspect=SPACING[0])
-        line[3].set_title("from the side")
+        line[3].set_title("the same, from the side")
     for panel in panels.flat:
         panel.set_axis_off()
     figure.savefig(path, dpi=80)

@@ -8,6 +8,7 @@ made-up scenes, one for each loss, from the same first weights and on the same c
 """
 
 import argparse
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -44,12 +45,14 @@ from study import HERE, command
 OUTPUT = HERE.parents[1] / "docs" / "images" / "thesis"
 SCENES, TUNED_ON = range(6), range(6, 8)
 TESTS = (8, 9, 10, 11)
+CLASSES = ("background", "cell", "touching")
 COMBINED = ("bwm", "unet", "w3")
 TITLES = {
     "unet2": "UNET2", "unet3": "UNET3", "fl": "FL", "dwm": "DWM", "saw": "SAW", "lsmax": "LSMAX",
     "bwm": "BWM", "unet": "UNET", "w3": "W³", "comb": "COMB", "j3": "J3", "j4": "J4", "dsc": "Dice",
 }  # fmt: skip
-POOR = {"drop 50 %": {"drop": 0.5}, "erode 2": {"erode": 2}}
+HALF, SMALLER = "half-of-the-cells", "2-pixels-smaller"  # poor annotations
+POOR = {HALF: {"drop": 0.5}, SMALLER: {"erode": 2}}
 
 Picture = NDArray[Any]
 
@@ -80,28 +83,32 @@ class Networks:
 
     def model(self, loss: str, damage: str = "") -> Path:
         """Return the file of a network, trained if it is missing."""
-        name = "-".join(part for part in (loss, damage.replace(" %", ""), str(self.steps)) if part)
-        folder = self.folder / name.replace(" ", "")
-        model = folder / "model.safetensors"
+        settings = TrainSettings(
+            loss="ce3" if loss == "comb" else loss, width=8, depth=3, crop=96, batch_size=4,
+            steps=self.steps, validate_every=self.steps, optimizer="adamw", learning_rate=3e-3,
+            schedule="cosine", average=0.95,
+        )  # fmt: skip
+        name = "-".join(part for part in (loss, damage, key_of(settings)) if part)
+        model = self.folder / name / "model.safetensors"
         if model.exists():
             return model
-        folder.mkdir(parents=True, exist_ok=True)
+        model.parent.mkdir(parents=True, exist_ok=True)
         if loss == "comb":
             combine([self.model(member) for member in COMBINED], model)
             return model
         images = [scene(number) for number in SCENES]
         if damage:
             images = [poor(image, damage) for image in images]
-        settings = TrainSettings(
-            loss=loss, width=8, depth=3, crop=96, batch_size=4, steps=self.steps,
-            validate_every=self.steps, optimizer="adamw", learning_rate=3e-3, schedule="cosine",
-            average=0.95,
-        )  # fmt: skip
         print(f"training {name}", flush=True)
         return train(
-            images, [scene(TUNED_ON[0])], settings, output=folder, device="cpu",
-            resume=(folder / "checkpoint.pt").exists(),
+            images, [scene(TUNED_ON[0])], settings, output=model.parent, device="cpu",
+            resume=(model.parent / "checkpoint.pt").exists(),
         )  # fmt: skip
+
+
+def key_of(settings: TrainSettings) -> str:
+    """Name settings, so that networks of other settings are not taken."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
 
 
 def maps(image: AnnotatedImage, path: Path) -> Picture:
@@ -211,11 +218,6 @@ def fig18(networks: Networks) -> Figure:
     return figure
 
 
-def fig19(networks: Networks) -> Figure:
-    """Cells in clusters, by SAW and DWM."""
-    return on_scenes(networks, ("saw", "dwm"), decode="TH")
-
-
 def fig20(networks: Networks) -> Figure:
     """Poor annotations, and what a network learns from them."""
     training, image = scene(SCENES[0]), scene(TESTS[0])
@@ -223,14 +225,14 @@ def fig20(networks: Networks) -> Figure:
     for row, damage in zip(panels, POOR, strict=True):
         labels = poor(training, damage).labels
         show(row[0], overlay(training.image, training.labels), "a training image, whole")
-        show(row[1], overlay(training.image, labels), f"annotated: {damage}")
+        show(row[1], overlay(training.image, labels), f"annotated: {damage.replace('-', ' ')}")
         show_truth(row[2], image)
         show_cells(row[3], image, cells(image, networks.model("j4", damage)), "J4 from these")
     return figure
 
 
 def fig25(networks: Networks) -> Figure:
-    """Arg max merges what a watershed on the same probabilities separates."""
+    """Probabilities of BWM class by class, and cells by arg max and by watershed."""
     image, model = scene(TESTS[0]), networks.model("bwm")
     probabilities = maps(image, model)
     figure, panels = grid(2, 4)
@@ -239,8 +241,8 @@ def fig25(networks: Networks) -> Figure:
     show_cells(panels[0, 2], image, cells(image, model), "MAP")
     show_cells(panels[0, 3], image, cells(image, model, "WT"), "WT")
     show_truth(panels[1, 0], image)
-    for panel, name, values in zip(panels[1, 1:], "BCT", probabilities, strict=True):
-        show(panel, values, f"probability {name}")
+    for panel, name, values in zip(panels[1, 1:], CLASSES, probabilities, strict=True):
+        show(panel, values, f"probability of {name}")
     return figure
 
 
@@ -290,21 +292,16 @@ def fig31(networks: Networks) -> Figure:
     for row, number in zip(panels, TESTS, strict=True):
         image = scene(number)
         show_truth(row[0], image)
-        half, whole = networks.model("w3", "drop 50 %"), networks.model("w3")
-        show_cells(row[1], image, cells(image, half, "WT"), "from half")
-        show_cells(row[2], image, cells(image, whole, "WT"), "from all")
+        half, whole = networks.model("w3", HALF), networks.model("w3")
+        show_cells(row[1], image, cells(image, half, "WT"), "from half, WT")
+        show_cells(row[2], image, cells(image, whole, "WT"), "from all, WT")
     return figure
-
-
-def fig32(networks: Networks) -> Figure:
-    """Three and four classes where cells nearly touch."""
-    return maps_and_cells(networks, ("j3", "j4"))
 
 
 def fig36(networks: Networks) -> Figure:
     """J3 and J4 on kinds of images that they have and have not seen."""
     kinds = {
-        "seen": scene(TESTS[0]),
+        "as in training": scene(TESTS[0]),
         "larger": scene(TESTS[1], radius=16),
         "no dark seams": scene(TESTS[0], dimming=0.0),
         "blurred": replace(blurred := scene(TESTS[1]), image=smooth(blurred.image)),
@@ -327,13 +324,13 @@ def smooth(image: Picture) -> Picture:
 
 def fig39(networks: Networks) -> Figure:
     """J3, J4 and Dice trained on half of the cells, on four scenes."""
-    return on_scenes(networks, ("j3", "j4", "dsc"), damage="drop 50 %")
+    return on_scenes(networks, ("j3", "j4", "dsc"), damage=HALF)
 
 
 FIGURES: Mapping[str, Callable[[Networks], Figure]] = {
     figure.__name__: figure
     for figure in (
-        fig17, fig18, fig19, fig20, fig25, fig27, fig28, fig29, fig30, fig31, fig32, fig36, fig39,
+        fig17, fig18, fig20, fig25, fig27, fig28, fig29, fig30, fig31, fig36, fig39,
     )
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import measures
-from seamwise.analysis import holm_corrected, markdown_table
+from seamwise.analysis import Claim, markdown_table, verdict_table
 from seamwise.segmentation import train
 from study import Study, Variant, command, read_protocol
 from table6 import SYSTEMS
@@ -32,6 +32,7 @@ from units import Units, per_data_set
 SETS = ("dsb2018", "usiigaci")
 NAMES = {loss: name for name, loss in SYSTEMS.items()}
 DECODERS = ("MAP", "WT")
+GAP = "MAP+gap"  # arg max, gap as background
 PAIRS = (("j4", "j3"), ("j3", "dsc"), ("dsc", "w3"), ("w3", "bwm"), ("j4", "ce3"), ("j3", "ce3"))
 TIMED = 4  # steps of an estimate, after a first one
 
@@ -128,31 +129,48 @@ def state(units: Units) -> str:
 
 def table(units: Units) -> str:
     """Write PQ of each loss at each size, by arg max and by watershed."""
+
+    def cell(loss: str, rule: str) -> str:
+        has_rule = all(rule in unit for unit in units.of(loss))
+        return units.cell(loss, rule, metric="PQ") if has_rule else "—"
+
+    rules = ("MAP", GAP, "WT")
     lines = []
     for size, (name, loss) in product(sizes(units), SYSTEMS.items()):
         if units.of(key(size, loss)):
-            quality = [units.cell(key(size, loss), rule, metric="PQ") for rule in DECODERS]
-            lines.append([f"{name}, {size}", *quality])
-    return markdown_table(["", *(f"PQ, {rule}" for rule in DECODERS)], lines)
+            lines.append([f"{name}, {size}", *(cell(key(size, loss), rule) for rule in rules)])
+    head = ["PQ, MAP", "PQ, MAP, gap as background", "PQ, WT"]
+    return markdown_table(["", *head], lines)
 
 
 def verdicts(units: Units) -> str:
-    """Write a line for each order of two losses by arg max, and a column for each size.
+    """Write the verdict, PQ and p of each order of two losses by arg max, for each size.
 
-    p is corrected for the claims of a column.
+    p is corrected for the claims of a size.
     """
-    columns = [[f"{NAMES[a]} > {NAMES[b]}" for a, b in PAIRS]]
-    for size in sizes(units):
-        claims = [units.above("", (key(size, a), "MAP"), (key(size, b), "MAP")) for a, b in PAIRS]
-        columns.append([claim.verdict for claim in holm_corrected(claims)])
-    lines = zip(*columns, strict=True)
-    return markdown_table(["by arg max", *map(str, sizes(units))], lines)
+
+    def claim(size: Size, first: str, second: str) -> Claim:
+        text = f"{size}: {NAMES[first]} > {NAMES[second]}"
+        return units.above(text, (key(size, first), "MAP"), (key(size, second), "MAP"))
+
+    def measured(size: Size) -> list[tuple[str, str]]:
+        return [pair for pair in PAIRS if all(units.of(key(size, loss)) for loss in pair)]
+
+    return verdict_table(
+        *([claim(size, *pair) for pair in measured(size)] for size in sizes(units))
+    )
+
+
+def widths_with_curves(units: Units) -> list[int]:
+    """List the widths that are measured for two numbers of steps or more."""
+    counts = Counter(size.width for size in sizes(units))
+    return sorted(width for width, count in counts.items() if count > 1)
 
 
 def draw(units: Units, path: Path) -> None:
     """Draw PQ over the steps, a panel for each decoder and width, with the spread over seeds."""
     measured = sizes(units)
-    widths = sorted({size.width for size in measured})
+    widths = widths_with_curves(units)
     figure = Figure(figsize=(4 * len(widths), 6.4), layout="constrained")
     panels = figure.subplots(2, len(widths), squeeze=False, sharey=True)
     for column, width in enumerate(widths):
@@ -168,7 +186,7 @@ def draw(units: Units, path: Path) -> None:
                     [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in quality],
                     fmt="o-", capsize=3, label=name,
                 )  # fmt: skip
-            panel.set(title=f"width {width}, {rule}", xlabel="step", ylabel="PQ", xscale="log")
+            panel.set(title=f"width {width}, {rule}", xlabel="steps", ylabel="PQ", xscale="log")
     panels[0, 0].legend(fontsize="small", ncols=2)
     figure.savefig(path, dpi=90)
 
@@ -177,13 +195,11 @@ def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
 
     def part(name: str, units: Units) -> Iterable[str]:
-        draw(units, pictures / f"scaling-{name}.png")
-        return (
-            state(units),
-            table(units),
-            f"![PQ against width and steps](images/scaling-{name}.png)",
-            verdicts(units),
-        )
+        parts = [state(units), table(units), verdicts(units)]
+        if widths_with_curves(units):
+            draw(units, pictures / f"scaling-{name}.png")
+            parts.append(f"![PQ against width and steps](images/scaling-{name}.png)")
+        return parts
 
     return per_data_set(results, "scaling", SETS, part)
 

@@ -869,8 +869,18 @@ def test_the_scaling_study_runs_resumes_and_shows_what_it_measured(
     monkeypatch.setattr(scripts.scaling, "SETS", ("cells",))
     text = scripts.scaling.section(path.parent, tmp_path)
     assert "| J4, width 4, 2 steps |" in text
-    assert "| by arg max | width 2, 2 steps | width 4, 2 steps | width 2, 3 steps |" in text
+    assert "| width 4, 2 steps: J4 > CE3 | **" in text
+    assert "not measured" not in text
     assert (tmp_path / "scaling-cells.png").stat().st_size > 5000
+
+
+def test_the_scaling_study_draws_curves_of_two_lengths_or_more(scripts):
+    def widths(*names):
+        units = scripts.units.Units({f"{name}/j4/0": {} for name in names})
+        return scripts.scaling.widths_with_curves(units)
+
+    assert widths("width8-steps600", "width16-steps600") == []
+    assert widths("width8-steps600", "width16-steps600", "width16-steps2400") == [16]
 
 
 # --- J that counts cells

@@ -156,4 +156,9 @@ def test_a_picture_of_the_thesis_gallery_is_drawn_from_small_networks(scripts, t
     networks = scripts.gallery.Networks(tmp_path, 1)
     scripts.gallery.save(scripts.gallery.fig20(networks), tmp_path / "fig20.png")
     assert (tmp_path / "fig20.png").stat().st_size > 10_000
-    assert {path.name for path in tmp_path.iterdir()} == {"fig20.png", "j4-drop50-1", "j4-erode2-1"}
+    assert {path.name[:-9] for path in tmp_path.glob("j4-*")} == {
+        "j4-half-of-the-cells",
+        "j4-2-pixels-smaller",
+    }
+    longer = scripts.gallery.Networks(tmp_path, 2).model("j4", scripts.gallery.HALF)
+    assert longer != networks.model("j4", scripts.gallery.HALF)
