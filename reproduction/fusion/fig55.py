@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from skimage.restoration import denoise_nl_means
 
 from seamwise.analysis import markdown_table
@@ -155,10 +156,14 @@ def section(content: Mapping[str, Any]) -> str:
 
 def margins_over(results: Results, rival: str) -> list[float]:
     """Return by how much the PSNR of the network, which comes first, is above the best rival's."""
-    psnr = {name: np.array([row["psnr"] for row in rows]) for name, rows in results.items()}
+
+    def of_strengths(rows: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+        return np.array([row["psnr"] for row in rows])
+
+    psnr = {name: of_strengths(rows) for name, rows in results.items()}
     network = next(iter(psnr.values()))
-    margins: list[float] = (network - np.max([psnr[n] for n in RIVALS[rival]], axis=0)).tolist()
-    return margins
+    best = np.max([psnr[name] for name in RIVALS[rival]], axis=0)
+    return [float(margin) for margin in network - best]
 
 
 def judge(margins: Sequence[float]) -> str:

@@ -149,16 +149,16 @@ def verdicts(units: Units) -> str:
     p is corrected for the claims of a size.
     """
 
+    def claims(size: Size) -> list[Claim]:
+        measured = [loss for loss in SYSTEMS.values() if units.of(key(size, loss))]
+        pairs = [(a, b) for a, b in PAIRS if a in measured and b in measured]
+        return [claim(size, *pair) for pair in pairs]
+
     def claim(size: Size, first: str, second: str) -> Claim:
         text = f"{size}: {NAMES[first]} > {NAMES[second]}"
         return units.above(text, (key(size, first), "MAP"), (key(size, second), "MAP"))
 
-    def measured(size: Size) -> list[tuple[str, str]]:
-        return [pair for pair in PAIRS if all(units.of(key(size, loss)) for loss in pair)]
-
-    return verdict_table(
-        *([claim(size, *pair) for pair in measured(size)] for size in sizes(units))
-    )
+    return verdict_table(*map(claims, sizes(units)))
 
 
 def widths_with_curves(units: Units) -> list[int]:
