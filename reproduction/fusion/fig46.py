@@ -9,7 +9,6 @@ fig46_networks.py trained. A network with symmetric weights cannot depend on it:
 says nothing about the claim. Writes fig46.json, fig46.md and, for the first two pairs, fig46.png.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from seamwise.analysis import markdown_table
 from seamwise.fusion import Model, find_fused_pairs, fuse_pair, load
 from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_photo
 from seamwise.pictures import as_unit
-from stored import HERE, check_stored, command, store
+from stored import HERE, check_stored, command, script_parser, store
 
 Pair = tuple[np.ndarray, np.ndarray]
 THESIS = 1e-5  # "in the order of 10⁻⁵ for all images"
@@ -145,15 +144,8 @@ def draw(pairs: Mapping[str, Pair], models: Mapping[str, Model], output: Path) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser = script_parser(__doc__, "two pairs; files are called fig46-quick…")
     parser.add_argument("--models", nargs="+", default=["focus-seg", "focus-reg", *LEARNED])
-    parser.add_argument(
-        "--quick", action="store_true", help="two pairs; files are called fig46-quick…"
-    )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem = arguments.output / ("fig46-quick" if arguments.quick else "fig46")

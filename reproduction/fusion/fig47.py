@@ -7,9 +7,7 @@ each pixel the colour of the nearest source, and both sources as they are: the t
 Dummy B. Writes the scores of each pair to fig47.json, and fig47.md.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,7 @@ from seamwise.fusion import DUMMIES, METRICS, Model, fuse_pair, load
 from seamwise.io import FusionInfo, Provenance, file_sha256, model_path
 from seamwise.metrics.fusion import to_grey
 from seamwise.pictures import as_unit
-from stored import check_stored, command, store
+from stored import check_stored, command, script_parser, store
 
 MODEL = "focus-reg"
 PAINTED, NEAR = "without Near", "with Near"
@@ -97,15 +95,7 @@ def section(content: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
-    parser.add_argument(
-        "--quick", action="store_true", help="one pair; files are called fig47-quick…"
-    )
-    arguments = parser.parse_args()
+    arguments = script_parser(__doc__, "one pair; files are called fig47-quick…").parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / ("fig47-quick.json" if arguments.quick else "fig47.json")
     sources = find_pairs(arguments.data, 1 if arguments.quick else None)

@@ -12,7 +12,6 @@ fig48_50.png. It resumes where it was stopped, in one folder for each choice of 
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from seamwise.fusion import (
 )
 from seamwise.io import Provenance
 from seamwise.metrics import fusion as metrics
-from stored import check_stored, command, store
+from stored import check_stored, command, script_parser, store
 
 LOSSES = {"l1": "L1", "l2": "L2", "nps": "NPS6"}
 TEST = 20  # pictures
@@ -225,18 +224,12 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    option = partial(parser.add_argument)
-    option("data", type=Path)
-    option("-o", "--output", type=Path, default=Path("results"))
-    option("--steps", type=int)
-    option("--width", type=int)
-    option("--norm", choices=["none", "batch"])
-    option("--learning-rate", type=float)
-    option("--points", type=int, help="snapshots that are measured")
-    option("--quick", action="store_true", help="six steps; files are called fig48_50-quick…")
+    parser = script_parser(__doc__, "six steps; files are called fig48_50-quick…")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--width", type=int)
+    parser.add_argument("--norm", choices=["none", "batch"])
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--points", type=int, help="snapshots that are measured")
     parser.set_defaults(**DEFAULTS)
     measure(parser.parse_args())
 

@@ -9,7 +9,6 @@ hard edges) from held-out pictures of bsds500 we measure SSIM against the truth.
 fig54.md, and fig54.png for looking.
 """
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from seamwise.fusion import find_pictures, fuse, load, split
 from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_photo
 from seamwise.metrics.fusion import ssim
 from seamwise.synth import focus_pair
-from stored import check_stored, command, store
+from stored import check_stored, command, script_parser, store
 
 Picture = NDArray[np.uint8]
 
@@ -160,15 +159,11 @@ def measure(triplets: Mapping[str, Sequence[Picture]], truths: Sequence[Picture]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path, help="folder with lytro/triplets and bsds500")
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
-    parser.add_argument(
-        "--quick", action="store_true", help="one picture; files are called fig54-quick…"
-    )
-    arguments = parser.parse_args()
+    arguments = script_parser(
+        __doc__,
+        "one picture; files are called fig54-quick…",
+        data="folder with lytro/triplets and bsds500",
+    ).parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / ("fig54-quick.json" if arguments.quick else "fig54.json")
     count = 1 if arguments.quick else PICTURES

@@ -37,7 +37,7 @@ from seamwise.fusion import (
 from seamwise.io import Provenance
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
-from stored import check_stored, command, store
+from stored import check_stored, command, script_parser, store
 
 STRENGTHS = (0.0, 0.02, 0.05, 0.1)  # standard deviation, intensities 0..1
 TEST = 20  # pictures
@@ -209,17 +209,10 @@ def draw(pair: FocusPair, fusers: dict[str, Method], output: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser = script_parser(__doc__, "four steps; files are called fig55-quick…")
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument(
         "--noise", type=float, default=0.1, help="largest standard deviation, intensities 0..1"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="four steps; files are called fig55-quick…"
     )
     arguments = parser.parse_args()
     stem = arguments.output / ("fig55-quick" if arguments.quick else "fig55")

@@ -1,6 +1,10 @@
-"""Results in JSON: those of other settings stay as they are. And a script's faults in one line."""
+"""What all scripts of this folder share: options, results in JSON, faults in one line.
+
+Results of other settings stay as they are.
+"""
 
 import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,19 @@ from seamwise.io import Provenance, read_json, write_json
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+
+
+def script_parser(description: str | None, quick: str, *, data: str | None = "") -> ArgumentParser:
+    """Return a parser of the folder of data, of -o and of --quick.
+
+    `quick` says what the latter does, `data` what the folder holds; None if there is none.
+    """
+    parser = ArgumentParser(description=description, formatter_class=RawDescriptionHelpFormatter)
+    if data is not None:
+        parser.add_argument("data", type=Path, help=data or None)
+    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser.add_argument("--quick", action="store_true", help=quick)
+    return parser
 
 
 def check_stored(path: Path, provenance: Provenance) -> dict[str, Any]:

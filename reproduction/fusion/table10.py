@@ -13,7 +13,6 @@ processor time too. The row matting needs the extra `matting`, and is
 skipped without it. Writes table10.json and table10.md.
 """
 
-import argparse
 import importlib.util
 import platform
 import statistics
@@ -33,7 +32,7 @@ from seamwise.engine import build_network, choose_device, choose_precision, prep
 from seamwise.fusion import CLASSICAL, Model, fuse, load
 from seamwise.io import Architecture, FusionInfo, Provenance
 from seamwise.synth import focus_pair
-from stored import check_stored, command, store
+from stored import check_stored, command, script_parser, store
 
 SIZES = (520, 260, 130)
 QUICK_SIZES = (130, 64, 32)
@@ -232,15 +231,9 @@ def section(content: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser = script_parser(__doc__, "small pairs; files are called table10-quick…", data=None)
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--device", default="auto")
-    parser.add_argument(
-        "--quick", action="store_true", help="small pairs; files are called table10-quick…"
-    )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem = arguments.output / ("table10-quick" if arguments.quick else "table10")

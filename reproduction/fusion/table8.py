@@ -9,7 +9,6 @@ Pairs of thesis (6.1), σ uniform in 1..5, from the quarter of the pictures that
 50) and critical-difference diagrams. It resumes where it was stopped.
 """
 
-import argparse
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 import comparison
 from seamwise.fusion import FusionScores, Simulation, find_pictures, make_pair, split
-from stored import command
+from stored import command, script_parser
 
 PRINTED = comparison.rows(
     ("CNN", "DCT+CV", "DCT", "GFF", "IM", "HF-Reg", "HF-Seg"),
@@ -78,15 +77,8 @@ def section(scores: FusionScores) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
+    parser = script_parser(__doc__, "two pairs; files are called table8-quick…")
     parser.add_argument("--pairs", type=int, default=100)
-    parser.add_argument(
-        "--quick", action="store_true", help="two pairs; files are called table8-quick…"
-    )
     arguments = parser.parse_args()
     if arguments.pairs < 2:
         parser.error(f"--pairs must be 2 or more, not {arguments.pairs}")

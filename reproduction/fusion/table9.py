@@ -8,7 +8,6 @@ Pairs x-A.jpg, x-B.jpg, fused as they are. The thesis has all 20 pairs of Lytro.
 critical-difference diagrams. It resumes where it was stopped.
 """
 
-import argparse
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import comparison
 from fig46 import find_pairs
 from seamwise.fusion import FusionScores
-from stored import command
+from stored import command, script_parser
 
 PRINTED = comparison.rows(
     ("CNN", "DCT+CV", "DCT", "GFF", "IM", "HF-Reg", "HF-Seg"),
@@ -45,15 +44,7 @@ def section(scores: FusionScores) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("results"))
-    parser.add_argument(
-        "--quick", action="store_true", help="two pairs; files are called table9-quick…"
-    )
-    arguments = parser.parse_args()
+    arguments = script_parser(__doc__, "two pairs; files are called table9-quick…").parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem, count = ("table9-quick", 2) if arguments.quick else ("table9", None)
     found = pairs(arguments.data, count)

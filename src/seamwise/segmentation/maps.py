@@ -70,7 +70,7 @@ def decode_files(
     Raises
     ------
     ValueError
-        There is no such file, or two have the same name.
+        A file does not exist, or two have the same name.
     OSError
         A file does not exist, or the folder cannot be written.
     """

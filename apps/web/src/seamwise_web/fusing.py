@@ -50,7 +50,9 @@ def options_of(
     switches = {"align": align, "moving": moving, "skip_bad": skip_bad}
     if not all(isinstance(value, bool) for value in switches.values()):
         raise RefusalError(400, f"{', '.join(switches)} must be true or false")
-    return FuseOptions(model=method, **switches)  # type: ignore[arg-type]
+    return FuseOptions(
+        model=method, align=bool(align), moving=bool(moving), skip_bad=bool(skip_bad)
+    )
 
 
 def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:

@@ -49,7 +49,7 @@ class LabelSet:
         Raises
         ------
         RefusalError
-            There is no such slice.
+            The slice does not exist.
         """
         is_stack = self.labels.ndim == 3
         if is_stack and z >= len(self.labels):
