@@ -1,7 +1,7 @@
 """Mask R-CNN, the reference point of the thesis' Figure 27; needs torchvision.
 
 python reproduction/segmentation/mask_rcnn.py ../shared/data [--sets usiigaci] [--seeds 0]
-[--pretrained] [--quick]
+[--pretrained] [--steps 300] [--regions 64] [--pictures FOLDER] [--quick]
 
 torchvision's network with a ResNet-50 and a feature pyramid, on the crops that the systems of three
 classes see, for as many steps and with the same schedule; its instances become a label image
@@ -9,14 +9,19 @@ classes see, for as many steps and with the same schedule; its instances become 
 about 2: a GPU helps. With --pretrained it begins with weights learned from photographs (COCO),
 which torchvision downloads; by default with random ones, as the others do.
 
-Unlike the others it computes in float32 everywhere, learns at the rate of `RATE`, and looks for
-cells with `ANCHORS`. Its masks have 28 × 28 pixels, and torchvision pastes them into boxes of whole
-pixels: even true boxes and masks come back a little large, with a mean IoU of about 0.94 (usiigaci)
-and 0.88 (dsb2018), which its SQ hardly exceeds.
+On a CPU the whole protocol takes hours. --steps trains for fewer steps than the protocol, and
+--regions lets the heads learn from fewer regions of each crop than torchvision's 512. Results of
+such runs are kept and named apart.
+
+Convolutions compute in the numbers of the others, boxes in float32. Unlike the others it learns at
+the rate of `RATE`, and looks for cells with `ANCHORS`. Its masks have 28 × 28 pixels, and
+torchvision pastes them into boxes of whole pixels: even true boxes and masks come back a little
+large, with a mean IoU of about 0.94 (usiigaci) and 0.88 (dsb2018), which its SQ hardly exceeds.
+A torchvision without compiled operators uses those of `box_operators`.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,29 +29,102 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import measures
-from seamwise.analysis import markdown_table
-from seamwise.engine import choose_device, learning_rate
+from box_operators import stand_in
+from seamwise.analysis import Claim, markdown_table, verdict_table
+from seamwise.engine import choose_device, choose_precision, learning_rate
 from seamwise.io import atomic_path
 from seamwise.labels import Labels, Target, bounding_boxes, relabel
-from seamwise.segmentation import AnnotatedImage, Samples, TargetAndWeight, TrainSettings
+from seamwise.metrics import match
+from seamwise.segmentation import (
+    AnnotatedImage,
+    Samples,
+    TargetAndWeight,
+    TrainSettings,
+    overlay,
+)
 from seamwise.segmentation.choose import Run, settings_of
-from study import Results, Study, command
+from study import Results, Study, command, positive
+from table4_5 import SYSTEMS as THESIS
 from units import Units
 
 SETS = ("usiigaci", "dsb2018")
 RATE = 1e-4  # the thesis'; the protocol's 2e-3 is for small U-Nets
 ANCHORS = (8, 16, 32, 64, 128)  # pixels; most cells are 7 to 50 (dsb2018), 40 to 130 (usiigaci)
 DETECTIONS = 400  # in an image; at most about 300 cells are
+REGIONS = 512  # of each crop that the heads learn from, as torchvision has it
 SCORE = 0.5
 MASK = 0.5
 SAID_EVERY = 50  # steps
+METRICS = ("P05", "RQ", "SQ", "PQ", "AP")
+DRAWN = 5  # test images of the picture
 
 Build = Callable[[], nn.Module]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a network has that the protocol's have not.
+
+    Attributes
+    ----------
+    pretrained : bool
+        The first weights are those learned from photographs.
+    steps : int, optional
+        Of the training; by default the protocol's.
+    regions : int, optional
+        Of each crop that the heads learn from, a quarter of them cells; by default torchvision's
+        512.
+    """
+
+    pretrained: bool = False
+    steps: int | None = None
+    regions: int | None = None
+
+    def __str__(self) -> str:
+        parts = ["coco" if self.pretrained else "random"]
+        if self.steps is not None:
+            parts.append(f"{self.steps} steps")
+        if self.regions is not None:
+            parts.append(f"{self.regions} regions")
+        return ", ".join(parts)
+
+    @property
+    def slug(self) -> str:
+        """Its name in files."""
+        return str(self).replace(", ", "-").replace(" ", "")
+
+
+class LowPrecision(nn.Module):
+    """Computes a part of a network in the numbers that the device is fastest in.
+
+    What comes out is float32: boxes need more digits than bfloat16 has.
+    """
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, features: Any) -> Any:
+        """Return what the part returns: a tensor, or tensors in a list, tuple or mapping."""
+        device = next(self.part.parameters()).device
+        precision = choose_precision(device)
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            return as_float(self.part(features))
+
+
+def as_float(tensors: Any) -> Any:
+    """Return a tensor, or tensors in a list, tuple or mapping, in float32."""
+    if isinstance(tensors, Tensor):
+        return tensors.float()
+    if isinstance(tensors, Mapping):
+        return {name: as_float(part) for name, part in tensors.items()}
+    return type(tensors)(as_float(part) for part in tensors)
 
 
 @dataclass(frozen=True)
@@ -237,11 +315,13 @@ def import_torchvision(device: torch.device) -> str:
         f"install the torchvision that belongs to torch {torch.__version__}, "
         "see https://pytorch.org/get-started"
     )
+    one_box = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device)
     try:
+        is_ours = stand_in()
         import torchvision
-        from torchvision.ops import nms
+        from torchvision.ops import boxes
 
-        nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device), torch.ones(1, device=device), 0.5)
+        boxes.nms(one_box, torch.ones(1, device=device), 0.5)
     except ModuleNotFoundError as error:
         raise SystemExit(
             f"Mask R-CNN needs {error.name}, which is not installed: {remedy}"
@@ -251,10 +331,10 @@ def import_torchvision(device: torch.device) -> str:
         raise SystemExit(
             f"torchvision does not work on {device} with this torch ({reason}): {remedy}"
         ) from error
-    return str(torchvision.__version__)
+    return f"{torchvision.__version__}{' with operators in plain torch' if is_ours else ''}"
 
 
-def build(seed: int, *, pretrained: bool) -> nn.Module:
+def build(seed: int, recipe: Recipe) -> nn.Module:
     """Build torchvision's Mask R-CNN for one class of objects, without rescaling of images."""
     from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
     from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -267,39 +347,43 @@ def build(seed: int, *, pretrained: bool) -> nn.Module:
             return image, target
 
     torch.manual_seed(seed)
-    weights = MaskRCNN_ResNet50_FPN_Weights.DEFAULT if pretrained else None
+    weights = MaskRCNN_ResNet50_FPN_Weights.DEFAULT if recipe.pretrained else None
     net = maskrcnn_resnet50_fpn(
         weights=weights,
         weights_backbone=None,
-        num_classes=None if pretrained else 2,
+        num_classes=None if recipe.pretrained else 2,
         rpn_anchor_generator=AnchorGenerator(
             tuple((size,) for size in ANCHORS), ((0.5, 1.0, 2.0),) * len(ANCHORS)
         ),
         box_score_thresh=SCORE,  # those below would be dropped later
         box_detections_per_img=DETECTIONS,
+        box_batch_size_per_image=recipe.regions or REGIONS,
     )
-    if pretrained:
-        heads = net.roi_heads
+    heads = net.roi_heads
+    if recipe.pretrained:
         heads.box_predictor = FastRCNNPredictor(heads.box_predictor.cls_score.in_features, 2)
         heads.mask_predictor = MaskRCNNPredictor(
             heads.mask_predictor.conv5_mask.in_channels, 256, 2
         )
+    net.backbone, net.rpn.head = LowPrecision(net.backbone), LowPrecision(net.rpn.head)
+    heads.box_head, heads.mask_head = LowPrecision(heads.box_head), LowPrecision(heads.mask_head)
     usual = net.transform
     net.transform = SameSize(usual.min_size, usual.max_size, usual.image_mean, usual.image_std)
     return net
 
 
 def train_network(
-    study: Study, name: str, seed: int, results: Results, build: Build, *, start: str
+    study: Study, name: str, seed: int, results: Results, build: Build, *, recipe: Recipe
 ) -> nn.Module:
     """Return a network with the weights that are in `study.runs`; train it if there are none."""
     data, device = study.data_set(name), choose_device(study.device)
-    path = study.runs / f"{name}-mask_rcnn-{start}-{seed}-{results.made_by}.pt"
+    path = study.runs / f"{name}-mask_rcnn-{recipe.slug}-{seed}-{results.made_by}.pt"
     net = build()
     if path.exists():
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         return net.to(device).eval()
-    settings = replace(data.settings, seed=seed, learning_rate=RATE)
+    steps = recipe.steps or data.settings.steps
+    settings = replace(data.settings, seed=seed, learning_rate=RATE, steps=steps)
     net = train(net, samples(data.training, settings), settings, device)
     with atomic_path(path) as temporary:
         torch.save(net.state_dict(), temporary)
@@ -307,47 +391,102 @@ def train_network(
 
 
 def instances(
-    study: Study, name: str, seed: int, build: Build, *, start: str, version: str
+    study: Study, name: str, seed: int, build: Build, *, recipe: Recipe, version: str
 ) -> dict[str, Any]:
     """Return scores of the test images, measured if they are not there."""
     results = study.results_of("mask_rcnn", name)
 
     def measure() -> dict[str, list[float]]:
         data, device = study.data_set(name), choose_device(study.device)
-        net = train_network(study, name, seed, results, build, start=start)
+        net = train_network(study, name, seed, results, build, recipe=recipe)
         labels = [cells(image, net, device, min_size=data.settings.min_size) for image in data.test]
         return measures.scores(data.test, labels)
 
-    machine = f"{study.machine}, Mask R-CNN in float32, torchvision {version}"
-    return results.get(f"{start}/{seed}", measure, machine=machine)
+    machine = f"{study.machine}, torchvision {version}"
+    return results.get(f"{recipe}/{seed}", measure, machine=machine)
+
+
+def with_thesis(results: Path, name: str) -> Units:
+    """Read the measurements of Mask R-CNN on a data set, and those of the other systems."""
+    own, others = (Units.read(results, kind, name).content for kind in ("mask_rcnn", "instances"))
+    return Units({**others, **own})
+
+
+def recipes(results: Path, name: str) -> list[str]:
+    """List the recipes that were measured on a data set."""
+    units = Units.read(results, "mask_rcnn", name)
+    return sorted({key.rpartition("/")[0] for key in units.content})
+
+
+def claims(results: Path, name: str) -> list[list[Claim]]:
+    """Judge for each recipe that the systems of chapter 4 are better than Mask R-CNN."""
+    units = with_thesis(results, name)
+    systems = {system: loss for system, loss in THESIS.items() if units.of(loss)}
+
+    def against(recipe: str) -> list[Claim]:
+        return [
+            units.above(f"{system} by WT > Mask R-CNN ({recipe})", (loss, "WT"), (recipe,))
+            for system, loss in systems.items()
+        ]
+
+    return [against(recipe) for recipe in recipes(results, name)]
+
+
+def draw(study: Study, name: str, net: nn.Module, path: Path) -> None:
+    """Draw the first test images: true outlines above those of the instances."""
+    data, device = study.data_set(name), choose_device(study.device)
+    images = data.test[:DRAWN]
+    figure = Figure(figsize=(3.4 * len(images), 7.2), layout="constrained")
+    panels = figure.subplots(2, len(images), squeeze=False)
+    for (above, below), image in zip(panels.T, images, strict=True):
+        found = cells(image, net, device, min_size=data.settings.min_size)
+        counts = match(image.labels, found)
+        for panel, labels in ((above, image.labels), (below, found)):
+            panel.imshow(overlay(image.image, labels), interpolation="nearest")
+            panel.set_axis_off()
+        above.set_title(f"truth, {counts.n_true} cells", fontsize=10)
+        below.set_title(f"Mask R-CNN: {counts.tp} right, {counts.fp} false", fontsize=10)
+    figure.savefig(path, dpi=80)
 
 
 def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
     lines = []
+    judged = []
     for name in SETS:
         units = Units.read(results, "mask_rcnn", name)
-        for start in ("random", "coco"):
-            if units.of(start):
-                cells = [
-                    units.cell(start, metric=metric) for metric in ("P05", "RQ", "SQ", "PQ", "AP")
-                ]
-                lines.append([f"{name}, first weights {start}", *cells])
-    return markdown_table(["", "P05", "RQ", "SQ", "PQ", "AP"], lines) if lines else ""
+        for recipe in recipes(results, name):
+            cells = [units.cell(recipe, metric=metric) for metric in METRICS]
+            lines.append([f"{name}, first weights {recipe}", *cells])
+        judged += claims(results, name)
+    if not lines:
+        return ""
+    return f"{markdown_table(['', *METRICS], lines)}\n{verdict_table(*judged)}"
 
 
 def main() -> None:
     """Measure what is missing."""
-    flags = {
-        "--pretrained": "begin with weights learned from photographs, which torchvision downloads"
+    photographs = "begin with weights learned from photographs, which torchvision downloads"
+    options = {
+        "--pretrained": {"action": "store_true", "help": photographs},
+        "--steps": {"type": positive, "help": "of the training (default: the protocol's)"},
+        "--regions": {
+            "type": positive,
+            "help": f"of each crop that the heads learn from (default: {REGIONS})",
+        },
+        "--pictures": {"type": Path, "help": "folder: draw the first test images there"},
     }
-    study, arguments = Study.from_command(__doc__, sets=SETS, flags=flags)
+    study, arguments = Study.from_command(__doc__, sets=SETS, options=options)
     version = import_torchvision(choose_device(study.device))
+    recipe = Recipe(arguments.pretrained, arguments.steps, arguments.regions)
     for seed in arguments.seeds:
         for name in arguments.sets:
-            network = partial(build, seed, pretrained=arguments.pretrained)
-            start = "coco" if arguments.pretrained else "random"
-            instances(study, name, seed, network, start=start, version=version)
+            network = partial(build, seed, recipe)
+            instances(study, name, seed, network, recipe=recipe, version=version)
+            if arguments.pictures:
+                results = study.results_of("mask_rcnn", name)
+                net = train_network(study, name, seed, results, network, recipe=recipe)
+                draw(study, name, net, arguments.pictures / f"mask_rcnn-{name}.png")
 
 
 if __name__ == "__main__":

@@ -240,9 +240,8 @@ def estimate(study: Study, names: Iterable[str], left: Mapping[str, list[Cell]])
 
 def main() -> None:
     """Measure what is missing, or estimate how long that takes."""
-    study, arguments = Study.from_command(
-        __doc__, sets=SETS, flags={"--estimate": "train nothing: say how long it would take"}
-    )
+    estimate = {"action": "store_true", "help": "train nothing: say how long it would take"}
+    study, arguments = Study.from_command(__doc__, sets=SETS, options={"--estimate": estimate})
     planned = cells(study.protocol["scaling"])
     left = {name: missing(study, name, planned) for name in arguments.sets}
     if arguments.estimate:

@@ -189,9 +189,9 @@ class Study:
         description: str | None,
         *,
         sets: Sequence[str],
-        flags: Mapping[str, str] = MappingProxyType({}),
+        options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> tuple["Study", argparse.Namespace]:
-        """Read the command line: the study, `sets`, `seeds`, and a script's own flags.
+        """Read the command line: the study, `sets`, `seeds`, and a script's own options.
 
         Parameters
         ----------
@@ -199,8 +199,8 @@ class Study:
             What --help shows first.
         sets : sequence of str
             The data sets by default.
-        flags : mapping
-            Options without a value, such as "--pretrained", and what --help says of them.
+        options : mapping
+            Of the script alone, such as "--steps": what `add_argument` takes of each.
         """
         protocol = read_protocol()
         trained_on = [
@@ -229,9 +229,9 @@ class Study:
             "--thesis-size", action="store_true", help="the thesis' network and optimizer, on a GPU"
         )
         parser.add_argument("--device", default="auto")
-        for flag, says in flags.items():
-            parser.add_argument(flag, action="store_true", help=says)
-        parser.add_argument("--threads", type=partial(whole_number, least=1), help="of the CPU")
+        parser.add_argument("--threads", type=positive, help="of the CPU")
+        for option, described in options.items():
+            parser.add_argument(option, **described)
         arguments = parser.parse_args()
         results, runs = arguments.results, arguments.runs
         for name in ("quick", "thesis_size"):
@@ -340,6 +340,9 @@ def whole_number(text: str, least: int = 0) -> int:
     if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
     return number
+
+
+positive = partial(whole_number, least=1)
 
 
 def read_protocol() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The baseline of Figure 27: samples and answers of Mask R-CNN, and a quick run."""
 
-import builtins
 import json
 import sys
 from types import ModuleType
@@ -292,8 +291,9 @@ def test_a_network_is_trained_and_scored_once(scripts, tmp_path, monkeypatch):
     def study():
         return scripts.study.Study(protocol, tmp_path, tmp_path, tmp_path, "cpu")
 
-    def measured(start="random"):
-        return scripts.mask_rcnn.instances(study(), "cells", 3, Fake, start=start, version="0")
+    def measured(**changes):
+        recipe = scripts.mask_rcnn.Recipe(**changes)
+        return scripts.mask_rcnn.instances(study(), "cells", 3, Fake, recipe=recipe, version="0")
 
     first = measured()
     assert len(Fake.seen) == 2
@@ -306,12 +306,14 @@ def test_a_network_is_trained_and_scored_once(scripts, tmp_path, monkeypatch):
     again = measured()
     assert again["ap"] == first["ap"]
     assert len(Fake.seen) == 2  # the weights were there
-    measured("coco")
+    measured(pretrained=True)
     assert len(Fake.seen) == 4
+    measured(steps=1)
+    assert len(Fake.seen) == 5
     kept = scripts.study.Study.results_of(study(), "mask_rcnn", "cells")
-    assert set(kept.units) == {"random/3", "coco/3"}
+    assert set(kept.units) == {"random/3", "coco/3", "random, 1 steps/3"}
     content = json.loads((tmp_path / "mask_rcnn-cells.json").read_text())
-    assert content["machines"][0].endswith("Mask R-CNN in float32, torchvision 0")
+    assert content["machines"][0].endswith(", torchvision 0")
     weights = torch.load(path, weights_only=True)
     assert 0 < abs(weights["count"]) < 1e-3  # learned at the rate of the script
 
@@ -319,20 +321,17 @@ def test_a_network_is_trained_and_scored_once(scripts, tmp_path, monkeypatch):
 # --- torchvision
 
 
-def refuse(monkeypatch, error):
+def refuse(script, monkeypatch, error):
     """Let the import of torchvision fail."""
-    real = builtins.__import__
 
-    def imported(name, *args):
-        if name.partition(".")[0] == "torchvision":
-            raise error
-        return real(name, *args)
+    def fail():
+        raise error
 
-    monkeypatch.setattr(builtins, "__import__", imported)
+    monkeypatch.setattr(script, "stand_in", fail)
 
 
 MISSING = ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
-WITHOUT_OPS = RuntimeError("operator torchvision::nms does not exist\nmore")
+OF_ANOTHER = RuntimeError("operator torchvision::roi_align does not exist\nmore")
 
 
 @pytest.mark.parametrize(
@@ -340,15 +339,15 @@ WITHOUT_OPS = RuntimeError("operator torchvision::nms does not exist\nmore")
     [
         (MISSING, "Mask R-CNN needs torchvision, which is not installed: "),
         (
-            WITHOUT_OPS,
-            "torchvision does not work on cpu with this torch (operator torchvision::nms does not "
-            "exist): ",
+            OF_ANOTHER,
+            "torchvision does not work on cpu with this torch (operator torchvision::roi_align "
+            "does not exist): ",
         ),
         (OSError(), "torchvision does not work on cpu with this torch (OSError): "),
     ],
 )
 def test_without_torchvision_the_script_ends_in_one_line(script, monkeypatch, error, said):
-    refuse(monkeypatch, error)
+    refuse(script, monkeypatch, error)
     with pytest.raises(SystemExit) as stopped:
         script.import_torchvision(CPU)
     mend = f"install the torchvision that belongs to torch {torch.__version__}, see https://pytorch.org/get-started"
@@ -356,8 +355,8 @@ def test_without_torchvision_the_script_ends_in_one_line(script, monkeypatch, er
 
 
 def pretend(monkeypatch, nms):
-    package, ops = ModuleType("torchvision"), ModuleType("torchvision.ops")
-    package.__version__, package.ops, ops.nms = "1.2", ops, nms
+    package, ops, boxes = map(ModuleType, ("torchvision", "torchvision.ops", "boxes"))
+    package.__version__, package.ops, ops.boxes, boxes.nms = "1.2", ops, boxes, nms
     monkeypatch.setitem(sys.modules, "torchvision", package)
     monkeypatch.setitem(sys.modules, "torchvision.ops", ops)
 
@@ -367,6 +366,9 @@ def test_a_torchvision_that_cannot_compute_on_the_device_is_told_apart_from_one_
 ):
     pretend(monkeypatch, lambda boxes, scores, threshold: torch.zeros(len(boxes)))
     assert script.import_torchvision(CPU) == "1.2"
+    with monkeypatch.context() as patch:
+        patch.setattr(script, "stand_in", lambda: True)
+        assert script.import_torchvision(CPU) == "1.2 with operators in plain torch"
 
     def nms(*args):
         raise NotImplementedError(
@@ -391,13 +393,13 @@ def command(scripts, tmp_path, monkeypatch):
         )
         monkeypatch.setattr(sys, "argv", [*sys.argv, "--runs", str(tmp_path), "--device", "cpu"])
         monkeypatch.setattr(
-            scripts.mask_rcnn, "build", lambda seed, *, pretrained: asked.append((seed, pretrained))
+            scripts.mask_rcnn, "build", lambda seed, recipe: asked.append((seed, str(recipe)))
         )
         monkeypatch.setattr(
             scripts.mask_rcnn,
             "instances",
-            lambda study, name, seed, build, *, start, version: asked.append(
-                (name, seed, start, version, build())
+            lambda study, name, seed, build, *, recipe, version: asked.append(
+                (name, seed, recipe.slug, version, build())
             ),
         )
         scripts.mask_rcnn.main()
@@ -409,19 +411,29 @@ def command(scripts, tmp_path, monkeypatch):
 def test_the_command_line(command, monkeypatch):
     pretend(monkeypatch, lambda *args: None)
     assert command("--sets", "dsb2018", "--seeds", "2") == [
-        (2, False),
+        (2, "random"),
         ("dsb2018", 2, "random", "1.2", None),
     ]
-    assert command("--pretrained", "--quick") == [
-        (0, True),
-        ("usiigaci", 0, "coco", "1.2", None),
-        (0, True),
-        ("dsb2018", 0, "coco", "1.2", None),
+    assert command("--pretrained", "--quick", "--steps", "9", "--regions", "64") == [
+        (0, "coco, 9 steps, 64 regions"),
+        ("usiigaci", 0, "coco-9steps-64regions", "1.2", None),
+        (0, "coco, 9 steps, 64 regions"),
+        ("dsb2018", 0, "coco-9steps-64regions", "1.2", None),
     ]
 
 
-def test_the_command_without_torchvision(command, monkeypatch):
-    refuse(monkeypatch, MISSING)
+def test_the_picture_of_the_first_test_images(scripts, tmp_path, monkeypatch):
+    pretend(monkeypatch, lambda *args: None)
+    monkeypatch.setattr(scripts.mask_rcnn, "build", lambda seed, recipe: Fake())
+    folders = ["--runs", str(tmp_path), "-o", str(tmp_path), "--pictures", str(tmp_path)]
+    given = ["mask_rcnn.py", str(tmp_path), "--sets", "cells", "--quick", *folders]
+    monkeypatch.setattr(sys, "argv", given)
+    scripts.mask_rcnn.main()
+    assert (tmp_path / "mask_rcnn-cells.png").stat().st_size > 5000
+
+
+def test_the_command_without_torchvision(script, command, monkeypatch):
+    refuse(script, monkeypatch, MISSING)
     with pytest.raises(SystemExit, match="needs torchvision"):
         command()
 
@@ -431,3 +443,49 @@ def test_colour_is_left_as_it_is_and_two_channels_are_refused(script):
     assert torch.equal(script.as_input(colour), colour)
     with pytest.raises(RuntimeError):
         script.as_input(colour[:2])
+
+
+# --- numbers
+
+
+def test_a_part_in_low_precision_answers_in_float32(script, monkeypatch):
+    monkeypatch.setattr(script, "choose_precision", lambda device: torch.bfloat16)
+    seen = []
+
+    class Part(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.tensor([[1.0, 2.0**-12]]))
+
+        def forward(self, x):
+            product = torch.nn.functional.linear(x, self.weight)
+            seen.append(product.dtype)
+            return {"a": [product, product], "b": product}
+
+    answer = script.LowPrecision(Part())(torch.ones(1, 2))
+    assert seen == [torch.bfloat16]
+    assert [part.dtype for part in (*answer["a"], answer["b"])] == [torch.float32] * 3
+    assert answer["b"].item() == 1  # bfloat16 has no digit for the second weight
+    monkeypatch.setattr(script, "choose_precision", lambda device: torch.float32)
+    assert script.LowPrecision(Part())(torch.ones(1, 2))["b"].item() > 1
+
+
+def test_the_report_judges_the_systems_of_chapter_4_against_each_recipe(script, tmp_path):
+    def scores(quality):
+        ones = [1] * 8
+        return {"n_true": ones, "n_pred": ones, "tp": ones, "iou": [quality] * 8, "ap": ones}
+
+    kinds = {
+        "mask_rcnn": {"random, 9 steps/0": scores(0.5)},
+        "instances": {"w3/0": {"WT": scores(0.7)}, "bwm/0": {"WT": scores(0.4)}},
+    }
+    assert script.section(tmp_path, tmp_path) == ""
+    for kind, units in kinds.items():
+        (tmp_path / f"{kind}-dsb2018.json").write_text(json.dumps({"units": units}))
+    ((bwm, w3),) = script.claims(tmp_path, "dsb2018")
+    assert w3.text == "W³ by WT > Mask R-CNN (random, 9 steps)"
+    assert (w3.verdict, bwm.verdict) == ("holds", "does not hold")
+    text = script.section(tmp_path, tmp_path)
+    assert (
+        "| dsb2018, first weights random, 9 steps | 1.000 | 1.000 | 0.500 | 0.500 | 1.000 |" in text
+    )
