@@ -93,6 +93,17 @@ def test_bins_may_be_other_than_square_and_features_smaller_than_the_image(scrip
     )
 
 
+def test_the_points_of_a_bin_are_as_many_as_its_pixels(script):
+    """So each value of a row of 0, 1, 0, 1, … counts as much as the others."""
+    stripes = torch.tensor([0.0, 1.0]).repeat(4)[None, None, None].expand(1, 1, 1, 8)
+    box = torch.tensor([[-0.5, 0.0, 7.5, 1.0]])  # bins of 8 / 2 pixels along x
+    found = script.roi_align(stripes, [box], (1, 2))
+    np.testing.assert_allclose(found.flatten(), [0.5, 0.5])
+    box = torch.tensor([[-0.5, 0.0, 5.5, 1.0]])  # of 6 / 2
+    found = script.roi_align(stripes, [box], (1, 2))
+    np.testing.assert_allclose(found.flatten(), [1 / 3, 2 / 3], rtol=1e-5)
+
+
 def test_a_narrow_box_counts_as_one_pixel_wide_and_the_border_goes_on(script):
     box = torch.tensor([[2.0, 1.0, 2.0, 1.0], [5.0, 3.0, 9.0, 9.0]])
     found = script.roi_align(ramp(), [box], 1, sampling_ratio=1)
@@ -160,8 +171,13 @@ def test_a_torchvision_without_operators_gets_ours(script, monkeypatch):
 
 
 def test_another_fault_of_torchvision_is_its_own(script, monkeypatch):
+    asked = []
+
     def imported(name):
-        raise RuntimeError("another")
+        asked.append(name)
+        if len(asked) == 1:
+            raise RuntimeError("another")
+        return ModuleType(name)
 
     monkeypatch.setattr(script.importlib, "import_module", imported)
     with pytest.raises(RuntimeError, match="another"):

@@ -112,6 +112,7 @@ def test_the_quick_form_measures_each_scale_and_each_pair_of_kinds(study, tmp_pa
     assert "rescaled" not in study["scale 1/j3/0"]
     assert "rescaled" in study["small to large/j3/0"]
     assert "rescaled" not in study["all to large/j3/0"]
+    assert "rescaled" not in study["large to large/j3/0"]
     assert len(study["small to large/j3/0"]["as it is"]["MAP"]["n_true"]) == 1
     networks = {path.name.partition("-0-")[0] for path in (tmp_path / "runs" / "quick").iterdir()}
     assert networks == {
