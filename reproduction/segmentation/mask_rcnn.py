@@ -36,6 +36,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import measures
 from box_operators import stand_in
+from gallery import save
 from seamwise.analysis import Claim, markdown_table, verdict_table
 from seamwise.engine import choose_device, choose_precision, learning_rate
 from seamwise.io import atomic_path
@@ -50,7 +51,7 @@ from seamwise.segmentation import (
 )
 from seamwise.segmentation.choose import Run, settings_of
 from study import Results, Study, command, positive
-from table4_5 import SYSTEMS as THESIS
+from table4_5 import SHOWN
 from units import Units
 
 SETS = ("usiigaci", "dsb2018")
@@ -62,7 +63,7 @@ SCORE = 0.5
 MASK = 0.5
 SAID_EVERY = 50  # steps
 METRICS = ("P05", "RQ", "SQ", "PQ", "AP")
-DRAWN = 5  # test images of the picture
+DRAWN = 4  # test images of the picture
 
 Build = Callable[[], nn.Module]
 
@@ -409,7 +410,7 @@ def instances(
 def with_thesis(results: Path, name: str) -> Units:
     """Read the measurements of Mask R-CNN on a data set, and those of the other systems."""
     own, others = (Units.read(results, kind, name).content for kind in ("mask_rcnn", "instances"))
-    return Units({**others, **own})
+    return Units({**others, **own}).with_balanced(results, name)
 
 
 def recipes(results: Path, name: str) -> list[str]:
@@ -421,7 +422,7 @@ def recipes(results: Path, name: str) -> list[str]:
 def claims(results: Path, name: str) -> list[list[Claim]]:
     """Judge for each recipe that the systems of chapter 4 are better than Mask R-CNN."""
     units = with_thesis(results, name)
-    systems = {system: loss for system, loss in THESIS.items() if units.of(loss)}
+    systems = {system: loss for system, loss in SHOWN.items() if units.of(loss)}
 
     def against(recipe: str) -> list[Claim]:
         return [
@@ -436,7 +437,7 @@ def draw(study: Study, name: str, net: nn.Module, path: Path) -> None:
     """Draw the first test images: true outlines above those of the instances."""
     data, device = study.data_set(name), choose_device(study.device)
     images = data.test[:DRAWN]
-    figure = Figure(figsize=(3.4 * len(images), 7.2), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(images), 7.4), layout="constrained")
     panels = figure.subplots(2, len(images), squeeze=False)
     for (above, below), image in zip(panels.T, images, strict=True):
         found = cells(image, net, device, min_size=data.settings.min_size)
@@ -446,7 +447,7 @@ def draw(study: Study, name: str, net: nn.Module, path: Path) -> None:
             panel.set_axis_off()
         above.set_title(f"truth, {counts.n_true} cells", fontsize=10)
         below.set_title(f"Mask R-CNN: {counts.tp} right, {counts.fp} false", fontsize=10)
-    figure.savefig(path, dpi=80)
+    save(figure, path)
 
 
 def section(results: Path, pictures: Path) -> str:

@@ -1,7 +1,7 @@
 """How far a network reaches when the images change a little: the thesis' zero-shot of chapter 4.
 
 python reproduction/segmentation/near_domains.py ../shared/data [--sets dsb2018] [--seeds 0]
-[--quick]
+[--questions kinds] [--losses j3 j4] [--trained-on small] [--quick]
 
 Two questions, with J3, J4 and W³ (balanced by N / n), decoded by arg max:
 
@@ -203,19 +203,37 @@ def section(results: Path, pictures: Path) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def measure_scales(study: Study, name: str, loss: str, seed: int) -> None:
+    """Measure what is missing of the first question."""
+    for scale in (1.0, *study.protocol[KIND]["scales"]):
+        job = partial(at_scale, study, name, loss, seed, scale)
+        study.measure_once(KIND, name, f"{scale_key(scale)}/{loss}/{seed}", job)
+
+
+def measure_kinds(study: Study, name: str, loss: str, seed: int, trained_on: Sequence[str]) -> None:
+    """Measure what is missing of the second question."""
+    for training, target in product((ALL, *trained_on), KINDS):
+        job = partial(on_kind, study, name, loss, seed, training, target)
+        study.measure_once(KIND, name, f"{kind_key(training, target)}/{loss}/{seed}", job)
+
+
 def main() -> None:
-    """Measure what is missing: what needs no training first."""
-    study, arguments = Study.from_command(__doc__, sets=SETS)
-    scales = (1.0, *study.protocol[KIND]["scales"])
-    for seed, name in product(arguments.seeds, arguments.sets):
-        for scale, loss in product(scales, SYSTEMS.values()):
-            job = partial(at_scale, study, name, loss, seed, scale)
-            study.measure_once(KIND, name, f"{scale_key(scale)}/{loss}/{seed}", job)
-        if name not in WITH_KINDS:
-            continue
-        for training, loss, target in product((ALL, *TRAINED_ON), SYSTEMS.values(), KINDS):
-            job = partial(on_kind, study, name, loss, seed, training, target)
-            study.measure_once(KIND, name, f"{kind_key(training, target)}/{loss}/{seed}", job)
+    """Measure what is missing."""
+    choices = {
+        "--questions": ("scales", "kinds"),
+        "--losses": tuple(SYSTEMS.values()),
+        "--trained-on": TRAINED_ON,
+    }
+    options = {
+        option: {"nargs": "+", "default": words, "choices": words}
+        for option, words in choices.items()
+    }
+    study, arguments = Study.from_command(__doc__, sets=SETS, options=options)
+    for seed, name, loss in product(arguments.seeds, arguments.sets, arguments.losses):
+        if "scales" in arguments.questions:
+            measure_scales(study, name, loss, seed)
+        if "kinds" in arguments.questions and name in WITH_KINDS:
+            measure_kinds(study, name, loss, seed, arguments.trained_on)
 
 
 if __name__ == "__main__":

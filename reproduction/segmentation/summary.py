@@ -33,6 +33,7 @@ KINDS = {
     "table4_5": "instances",
     "table2_3": "contours",
     "fig38_40": "fig38_40",
+    "near_domains": "near",
 }
 
 
@@ -41,6 +42,8 @@ def claim(table: str, name: str, text: str, results: Path) -> Claim:
     script = importlib.import_module(table)
     if table == "table7":
         families = script.claims(results)
+    elif table == "mask_rcnn":
+        families = script.claims(results, name)
     elif table == "variants":
         content: dict[str, Any] = {}
         for kind in ("instances", "variants"):
