@@ -150,6 +150,8 @@ focus-models: $(VENV)/.installed
 	    --leave-out-every 4 --hold-out-every 12 $$(test -f runs/$$name/checkpoint.pt && echo --resume) || exit; \
 	done
 	$(BIN)/python recipes/soften.py runs/focus-seg/model.safetensors $(DATA)/fusion/bsds500 -o runs/focus-seg.safetensors
+	$(BIN)/seamwise train-fusion $(DATA)/fusion/bsds500 --settings recipes/focus-pair.toml -o runs/focus-pair \
+	  --leave-out-every 4 --hold-out-every 12 $$(test -f runs/focus-pair/checkpoint.pt && echo --resume)
 	$(BIN)/python recipes/focus_cnn.py $(DATA)/fusion/bsds500 -o runs/cnn.safetensors
 
 # the shipped model for bursts, from free pictures, in four runs of 70 minutes in all; run again, it resumes

@@ -71,7 +71,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, default=Path("sheets"))
-    parser.add_argument("--method", default="focus-seg")
+    parser.add_argument("--method", default="focus-pair")
     parser.add_argument("--one-burst", action="store_true")
     parser.add_argument("--align", action="store_true")
     given = parser.parse_args()

@@ -58,7 +58,7 @@ from seamwise.io import read_photo, write_photo
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair, focus_burst, focus_pair
 
-METHODS = ["focus-burst", "focus-seg", "focus-reg", *CLASSICAL]
+METHODS = ["focus-burst", "focus-pair", "focus-seg", "focus-reg", *CLASSICAL]
 PAIRS, BURSTS, BURST = 100, 20, 5
 # the pairs of the thesis, and pairs with the spread of defocus at outlines and a lens's blur
 SIMULATIONS = {"hard": Simulation(), "matte": Simulation(matte=1.0, disc=1.0)}

@@ -5,8 +5,7 @@ python benchmarks/moved.py moved ../shared/data/fusion/bsds500
 python benchmarks/moved.py static ../shared/data/fusion/bsds500
     do bursts that did not move keep their bytes with alignment?
 python benchmarks/moved.py few ../shared/data/fusion/bsds500
-    2 to 5 frames of scenes that two show whole; the default model is focus-seg for 2, then
-    focus-burst
+    2 to 5 frames of scenes that two show whole
 
 `--scenes` names how many of each kind, `--counts` how many frames.
 """
@@ -135,7 +134,8 @@ def two_depths(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
 
 def few(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:
     """PSNR as frames are added between two that show everything."""
-    ready = methods(("focus-seg", "focus-burst", "gff", "laplacian"))
+    named = methods(("focus-pair", "focus-seg", "focus-burst", "gff", "laplacian"))
+    ready = {"default": "auto", **named}
     head = " | ".join(f"{n} frames" for n in counts)
     for kind in (*(kind for kind in kinds if kind != "surface"), "hard edges", "matte edges"):
         scores: dict[str, list[list[float]]] = {name: [] for name in ready}

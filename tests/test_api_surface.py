@@ -178,7 +178,7 @@ MODULES_OF_THE_DOCS = {  # modules that users are sent to, without an `__all__` 
         "Cells", "Cores", "Finish", "Survey", "assign", "cells_in", "find_cores", "finish",
         "flood_block", "join_cores", "join_surveys", "survey",
     },
-    "seamwise.pictures": {"as_unit", "check_in_unit"},
+    "seamwise.pictures": {"as_unit", "check_in_unit", "in_dtype"},
     "seamwise.tiling": {"Blocks", "Tile", "blend", "grow", "intersect", "relative_to", "tiles"},
 }  # fmt: skip
 

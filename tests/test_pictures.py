@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seamwise.pictures import as_unit
+from seamwise.pictures import as_unit, in_dtype
 
 
 def test_integers_are_scaled_by_their_type():
@@ -36,3 +36,10 @@ def test_what_is_not_a_picture_is_refused(picture, error, words):
 def test_the_error_names_the_picture():
     with pytest.raises(ValueError, match=r"^frame 3 must lie"):
         as_unit(np.full((2, 3), 2.0), name="frame 3")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [(np.uint8, [0, 128, 255]), (np.uint16, [0, 32768, 65535])]
+)
+def test_colours_are_rounded_to_the_type(dtype, expected):
+    assert in_dtype(np.float32([0, 0.5, 1]), np.dtype(dtype)).tolist() == expected

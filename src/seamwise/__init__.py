@@ -93,8 +93,8 @@ else:
         frames : sequence of paths, or of (Y, X) or (Y, X, 3) arrays
             Two or more, of one size, type and number of channels.
         model : str, path or Model
-            "auto" (focus-burst for three frames and more, focus-seg for two), a shipped model
-            ("focus-burst", "focus-seg", "focus-reg"), a model file, what `fusion.load` returned, or
+            "auto" (focus-burst for three frames and more, focus-pair for two), a shipped model
+            ("focus-burst", "focus-pair", …), a model file, what `fusion.load` returned, or
             a classical method ("laplacian", "gff", "dct", "dct-cv", "matting", "cnn").
         **options
             `align` (for a camera that moved), `mode`, `nearest`, `crop`, `device`, `report`.

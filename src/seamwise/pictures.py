@@ -1,4 +1,4 @@
-"""Camera pictures as numbers in 0..1; see `as_unit`."""
+"""Camera pictures as numbers in 0..1; see `as_unit`, `in_dtype`."""
 
 from typing import Any
 
@@ -45,6 +45,26 @@ def as_unit(picture: NDArray[Any], *, name: str = "picture") -> NDArray[np.float
         )
     check_in_unit(picture, name=name)
     return picture.astype(np.float32)
+
+
+def in_dtype(picture: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a picture in 0..1 in another type: the opposite of `as_unit`.
+
+    Parameters
+    ----------
+    picture : array of float32 in 0..1
+    dtype : dtype
+        uint8 or uint16, to which numbers are rounded, or floats of any size.
+
+    Examples
+    --------
+    >>> in_dtype(np.array([0, 0.5, 1], np.float32), np.dtype(np.uint8))
+    array([  0, 128, 255], dtype=uint8)
+    """
+    if dtype.kind == "f":
+        return picture.astype(dtype)
+    levels = picture * np.float32(np.iinfo(dtype).max)
+    return np.round(levels, out=levels).astype(dtype)
 
 
 def check_in_unit(

@@ -56,7 +56,7 @@ MotionChoice = Literal["auto", "none", "shift", "similarity", "affine", "homogra
 FusionMode = Literal["sequence", "together"]
 """How a network sees the frames of a burst."""
 
-FusionNetwork = Literal["selection", "picture"]
+FusionNetwork = Literal["selection", "bands", "picture"]
 """What a fusion network predicts: which source, or the colours."""
 
 FusionLoss = Literal["nps", "l1", "l2", "huber", "gradient", "ssim", "perceptual"]

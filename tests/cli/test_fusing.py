@@ -133,7 +133,7 @@ def test_a_burst_that_fails_is_reported_and_skipped(run, burst, tmp_path):
     (("burst/a.png", "burst/b.png", "-o", "burst/a.png"), "is a frame and would be replaced"),
     (("burst", "-o", "other.png"), "already exists: --overwrite replaces it"),
     (("burst", "-o", "no/x.png", "--method", "best"),
-     "no model named 'best': give one of focus-burst, focus-reg, focus-seg"),
+     "no model named 'best': give one of focus-burst, focus-pair, focus-reg, focus-seg"),
     (("burst", "-o", "x.png", "--method", "nuclei-2d"), "is for segmentation"),
     (("burst", "-o", "x.png", "--mode", "both"), "--mode must be sequence or together, not 'both'"),
     (("burst", "-o", "x.png", "--motion", "wild"),

@@ -50,21 +50,25 @@ def quick():
 
 
 def by_hand(output, colours=3):
-    """A network that selects by the larger |Laplacian|, or returns source 0 as colours."""
-    outputs = 2 if output == "selection" else colours
+    """A network that selects by the larger |Laplacian|, or returns source 0 as colours.
+
+    With "bands", it has the same logits for three bands.
+    """
+    of_source = {"selection": 1, "bands": 1 + 3}.get(output)
+    outputs = 2 * of_source if of_source else colours
     net = UNet(2 * colours, outputs, width=4, depth=0)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.zero_()
         first, second = net.down[0][0], net.down[0][2]
-        if output == "selection":
+        if of_source:
             laplacian = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
             for source in range(2):
                 for sign in range(2):  # ReLU(L) + ReLU(−L) = |L|
                     first.weight[2 * source + sign, source * colours] = laplacian * (1 - 2 * sign)
             for channel in range(4):
                 second.weight[channel, channel] = 1.0  # summed over the window
-            net.head.weight[0, :2] = net.head.weight[1, 2:] = 40
+            net.head.weight[:of_source, :2] = net.head.weight[of_source:, 2:] = 40
         else:
             for colour in range(colours):
                 first.weight[colour, colour, 1, 1] = second.weight[colour, colour, 1, 1] = 1
@@ -79,6 +83,11 @@ def by_hand(output, colours=3):
 @pytest.fixture(scope="session")
 def selector():
     return by_hand("selection")
+
+
+@pytest.fixture(scope="session")
+def band_selector():
+    return by_hand("bands")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from seamwise.fusion.bands import (
     enlarged,
     follow_edges,
     join,
+    joined_pair,
     log_detail,
+    of_bands,
     smaller,
     split,
     weighted,
@@ -103,3 +105,30 @@ def test_details_of_a_pixel_by_hand():
 
 def test_no_contrast_at_all_is_finite():
     assert log_detail(torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 1, 1)).isfinite().all()
+
+
+def test_each_band_of_a_pair_has_its_own_weights():
+    """Three bands: the details of a pixel from a, of two from b, a quarter of the rest from a."""
+    a, b = picture(2, 1, 3, 16, 24)
+    logits = torch.zeros(1, 6, 16, 24)
+    logits[:, 0], logits[:, 4], logits[:, 5] = 50, 50, np.log(3)
+    (finest, _, rest), (_, middle, other_rest) = split(a, 3), split(b, 3)
+    expected = join([finest, middle, 0.25 * rest + 0.75 * other_rest])
+    torch.testing.assert_close(joined_pair(a, b, logits), expected)
+    arrays = joined_pair(a.numpy(), b.numpy(), logits.numpy())
+    np.testing.assert_allclose(arrays, expected.numpy(), atol=1e-6)
+
+
+def test_the_weight_of_a_coarse_band_is_that_of_the_mean_score():
+    a, b = torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    logits = torch.zeros(1, 4, 4, 4)
+    logits[0, 1, 0, 0], logits[0, 3, 1, 1] = 8, 4  # of the coarse band, of one of its pixels
+    weight = 1 / (1 + np.exp(-1))
+    assert float(joined_pair(a, b, logits)[0, 0, 0, 0]) == pytest.approx(weight)
+
+
+@pytest.mark.parametrize("kind", ["tensor", "array"])
+def test_the_logits_of_bands_are_those_without_the_first_of_each_source(kind):
+    logits = np.arange(8, dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
+    batch = torch.from_numpy(logits)[None] if kind == "tensor" else logits
+    assert of_bands(batch)[..., 0, 0].reshape(-1).tolist() == [1, 2, 3, 5, 6, 7]

@@ -48,11 +48,11 @@ def test_numbers_of_numpy_are_recorded_as_json_and_equal_plain_ones():
 
 
 def test_auto_stands_for_one_network_for_pairs_and_one_for_more():
-    assert FuseOptions().of_burst(2) == FuseOptions(model="focus-seg")
+    assert FuseOptions().of_burst(2) == FuseOptions(model="focus-pair")
     assert FuseOptions(runtime="openvino").of_burst(2).runtime == "openvino"
     burst = FuseOptions(runtime="openvino float32", nearest=True).of_burst(30)
     assert burst == FuseOptions(model="focus-burst", runtime="openvino float32", nearest=True)
-    assert FuseOptions(mode="together").of_burst(30).model == "focus-seg"
+    assert [FuseOptions(mode="together").of_burst(n).model for n in (2, 30)] == ["focus-seg"] * 2
     assert FuseOptions(model="gff").of_burst(30).model == "gff"
 
 

@@ -10,7 +10,9 @@ from scipy.special import expit
 from skimage.data import astronaut
 
 from seamwise.fusion import fuse_frames, fuse_pair
-from seamwise.fusion.predict import _decided, load
+from seamwise.fusion.bands import joined_pair, of_bands
+from seamwise.fusion.decisions import copied_share
+from seamwise.fusion.predict import load
 from seamwise.io.models import FusionInfo, SegmentationInfo, load_model, save_model
 from seamwise.nets import UNet
 from seamwise.synth import focus_pair
@@ -105,16 +107,39 @@ def test_a_soft_selection_written_out(selector):
     np.testing.assert_allclose(tiled.image, fused.image, atol=1e-5)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_far_from_a_seam_a_softened_model_copies(temperature):
-    score = np.zeros((40, 60), np.float32)
-    score[:, :30], score[:, 30:] = -2, 2
-    decided = _decided(score, temperature)
+def test_bands_are_joined_near_seams_and_sources_are_copied_elsewhere(band_selector):
+    pair = halves(image=scene((75, 90)))  # no multiple of what a band stands for
+    batch = [
+        np.moveaxis(np.pad(x, [(0, 1), (0, 2), (0, 0)], mode="edge"), 2, 0)
+        for x in (pair.a, pair.b)
+    ]
+    a, b = (torch.from_numpy(x)[None] for x in batch)
+    logits = band_selector.net(torch.cat([a, b], 1)).detach()
+    joined = joined_pair(a, b, of_bands(logits))[0].clip(0, 1).numpy()
+    score = (logits[0, 0] - logits[0, 4]).numpy()
+    weight, share = expit(score), copied_share(score)
+    copy = weight * batch[0] + (1 - weight) * batch[1]
+    expected = (share * copy + (1 - share) * joined)[:, :75, :90]
+    fused = fuse_pair(pair.a, pair.b, model=band_selector)
+    inner = slice(12, -12)  # at its ends, a network pads for itself
     np.testing.assert_allclose(
-        decided[:, [0, 59]] * [0.1, 0.1], score[:, [0, 59]] * temperature, rtol=1e-3
+        np.moveaxis(fused.image, 2, 0)[:, inner, inner], expected[:, inner, inner], atol=1e-5
     )
-    assert abs(decided[20, 30]) < 1.1 * 2  # the seam stays as soft as it was
-    np.testing.assert_array_equal(_decided(-score, temperature), -decided)
+    assert np.array_equal(fused.depth[inner, inner], (score < 0)[:75, :90][inner, inner])
+    assert error(fused.image, pair.truth) < error(pair.a, pair.truth) / 3
+
+
+@pytest.mark.parametrize("mode", ["sequence", "together"])
+def test_bands_fuse_a_burst_in_both_modes(band_selector, mode):
+    pair = halves()
+    fused = fuse_frames([pair.a, pair.b, pair.a], model=band_selector, mode=mode)
+    assert error(fused.image, pair.truth) < error(pair.a, pair.truth) / 3
+
+
+def test_tiles_of_bands_do_not_show(band_selector):
+    pair = halves(image=scene((96, 400)))
+    whole, tiled = (fuse_pair(pair.a, pair.b, model=band_selector, tile=n) for n in (1024, 192))
+    np.testing.assert_allclose(tiled.image, whole.image, atol=2e-3)
 
 
 def test_the_fused_picture_is_the_weighted_mean_of_the_sources(selector):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from scipy.special import expit
 
 from seamwise.fusion import FusionSettings, Simulation, data, fuse_pair, load, make_pair, train
 from seamwise.fusion.train import (
@@ -14,7 +15,7 @@ from seamwise.fusion.train import (
     fixed_pairs,
     regression_loss,
 )
-from seamwise.io.models import FusionInfo, load_model
+from seamwise.io.models import FusionInfo, load_model, save_model
 from seamwise.losses import perceptual, ssim
 
 
@@ -24,12 +25,13 @@ def run(folder, pictures, settings, **options):
     return torch.load(folder / "checkpoint.pt", weights_only=True)["weights"]
 
 
-@pytest.mark.parametrize("network", ["selection", "picture"])
-def test_a_run_writes_a_model_that_fuses(tmp_path, pictures, quick, network):
-    run(tmp_path, pictures, replace(quick, network=network))
+@pytest.mark.parametrize(("network", "outputs"), [("selection", 2), ("bands", 14), ("picture", 3)])
+def test_a_run_writes_a_model_that_fuses(tmp_path, pictures, quick, network, outputs, selection):
+    start = str(selection) if network == "bands" else None
+    run(tmp_path, pictures, replace(quick, network=network, crop=64, start=start))
     weights, info = load_model(tmp_path / "model.safetensors", FusionInfo)
     assert info.output == network
-    assert weights["head.weight"].shape[0] == (2 if network == "selection" else 3)
+    assert weights["head.weight"].shape[0] == outputs
     assert info.training["images"] == ["p0", "p1"]
     assert info.training["settings"]["simulation"]["sigma"] == [1.0, 5.0]
     (pair,) = fixed_pairs(pictures[2:], quick)
@@ -54,6 +56,59 @@ def test_a_training_starts_from_the_weights_of_a_model(tmp_path, pictures, quick
     assert load_model(tmp_path / "second" / "model.safetensors", FusionInfo)[1].training[
         "settings"
     ]["start"] == str(model)
+
+
+@pytest.fixture
+def selection(tmp_path, pictures, quick):
+    """A model file of a network that selects, softened."""
+    run(tmp_path / "selection", pictures, quick)
+    path = tmp_path / "selection" / "model.safetensors"
+    weights, info = load_model(path, FusionInfo)
+    save_model(path, weights, info.model_copy(update={"temperature": 1.5, "smoothing": 2.0}))
+    return path
+
+
+def test_bands_start_from_a_selection(tmp_path, pictures, quick, selection):
+    """All bands then have its logits, and batches show one order of each pair."""
+    still = replace(
+        quick, network="bands", crop=64, start=str(selection), learning_rate=1e-12, average=0.0
+    )
+    assert still.has_one_order
+    assert not replace(still, symmetric=False).has_one_order
+    weights = run(tmp_path / "second", pictures, still)
+    first, _ = load_model(selection, FusionInfo)
+    for name in ("head.weight", "head.bias"):
+        expected = first[name].repeat_interleave(7, 0)
+        torch.testing.assert_close(weights[name], expected, atol=1e-5, rtol=0)
+    _, info = load_model(tmp_path / "second" / "model.safetensors", FusionInfo)
+    assert (info.temperature, info.smoothing) == (1.5, 2.0)  # those of the selection
+
+
+def test_bands_keep_the_decisions_of_their_selection(tmp_path, pictures, quick, selection):
+    """A head that was turned round has learnt them again after some steps."""
+    settings = replace(
+        quick, network="bands", crop=64, start=str(selection), steps=60, validate_every=60,
+        learning_rate=0.02, average=0.0,
+    )  # fmt: skip
+    run(tmp_path / "second", pictures, settings)
+    first = load(selection, device="cpu", runtime="torch")
+    second = load(tmp_path / "second" / "model.safetensors", device="cpu", runtime="torch")
+    (pair,) = fixed_pairs(pictures[2:], settings)
+    batch = np.concatenate([np.moveaxis(x, 2, 0) for x in (pair.a, pair.b)])[np.newaxis]
+    batch = batch[:, :, :64, :64]
+    kept, learnt = (model.runtime.logits(batch)[0] for model in (first, second))
+    difference = expit(kept[0] - kept[1]) - expit(learnt[0] - learnt[7])
+    assert np.abs(difference).mean() < 0.05
+
+
+def test_bands_need_the_network_whose_decisions_they_keep(quick, tmp_path, pictures, selection):
+    with pytest.raises(ValueError, match=r"'bands' needs start.*set start"):
+        replace(quick, network="bands", crop=64)
+    bands = replace(quick, network="bands", crop=64, start=str(selection))
+    run(tmp_path / "bands", pictures, bands)
+    again = replace(bands, start=str(tmp_path / "bands" / "model.safetensors"))
+    with pytest.raises(ValueError, match="start must be a network for a selection"):
+        run(tmp_path / "again", pictures, again)
 
 
 def test_resuming_needs_the_first_weights_no_more(tmp_path, pictures, quick):

@@ -12,20 +12,21 @@ def net_and_pictures(outputs, norm, ndim=2, depth=2):
 
 
 def exchanged(output):
-    return output.flip(1) if output.shape[1] == 2 else output
+    first, *second = output.chunk(2, 1) if output.shape[1] % 2 == 0 else [output]
+    return torch.cat([*second, first], 1)
 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
-@pytest.mark.parametrize("outputs", [1, 2, 3])
+@pytest.mark.parametrize("outputs", [1, 2, 3, 6])
 @pytest.mark.parametrize(("ndim", "depth"), [(1, 3), (2, 0), (2, 2), (3, 1)])
-def test_exchanging_the_pictures_exchanges_two_outputs_and_leaves_others(
+def test_exchanging_the_pictures_exchanges_halves_of_outputs_and_leaves_odd_ones(
     outputs, norm, ndim, depth
 ):
     net, there, back = net_and_pictures(outputs, norm, ndim, depth)
     assert not torch.allclose(exchanged(net(there)), net(back), atol=1e-3)
     tie_halves(net)
     torch.testing.assert_close(exchanged(net(there)), net(back), atol=1e-4, rtol=1e-4)
-    if outputs == 2:
+    if outputs % 2 == 0:
         assert not torch.allclose(net(there), net(back), atol=1e-3), (
             "the outputs do not tell the pictures apart"
         )
@@ -62,6 +63,21 @@ def test_gradients_of_batches_with_both_orders_keep_the_halves_tied(outputs):
     tie_halves(net)
     for name, tensor in net.state_dict().items():
         torch.testing.assert_close(tensor, learned[name], atol=1e-10, rtol=1e-8)
+
+
+def test_halves_become_their_mean():
+    """What a batch with one order has taught each half, both then have."""
+    net, there, back = net_and_pictures(2, "batch")
+    tie_halves(net)
+    first, head = net.down[0][0].weight, net.head.weight
+    with torch.no_grad():
+        first[1, 2] += 4  # the first half of the maps, of what they see of b
+        head[0, 5] += 2  # the output for a, of the second half of the maps
+    expected = first[1, 2] - 2, head[0, 5] - 1
+    tie_halves(net, mean=True)
+    torch.testing.assert_close((first[1, 2], head[0, 5]), expected)
+    torch.testing.assert_close((first[5, 5], head[1, 1]), expected)
+    torch.testing.assert_close(net(there).flip(1), net(back), atol=1e-4, rtol=1e-4)
 
 
 def test_instance_norms_do_not_mix_the_halves():

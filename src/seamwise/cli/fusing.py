@@ -29,9 +29,10 @@ def fuse(
         typer.Option(
             "--model",
             "--method",
-            help="Network: focus-burst, focus-seg, a model file, or focus-reg (an experiment of "
-            "the thesis); or classical method: laplacian, gff, dct, dct-cv, matting or cnn.",
-            show_default="auto: focus-burst for three frames and more, focus-seg for two",
+            help="Network: focus-burst, focus-pair, focus-seg, a model file, or focus-reg (an "
+            "experiment of the thesis); or classical method: laplacian, gff, dct, dct-cv, matting "
+            "or cnn.",
+            show_default="auto: focus-burst for three frames and more, focus-pair for two",
         ),
     ] = "auto",
     mode: Annotated[

@@ -4,11 +4,12 @@ Maps are tensors, or arrays if another runtime than torch computes the scores.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from seamwise.types import Maps
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:  # torch takes seconds to import, and other runtimes do withou
     from torch import Tensor
 
 _Plane = NDArray[Any]
+
+PAIR_BANDS = 6
+"""Bands of a pair, each with its own weights: from details of a pixel to those of 32."""
 
 _RADIUS = 2  # of the guided filter, in pixels of half the size
 _DETAIL_FLOOR, _LEAST_SPREAD = 0.02, 1e-6
@@ -154,3 +158,35 @@ def full_scores(scores: Sequence[Maps], grey: Maps, spread: Maps) -> list[Maps]:
 def weighted(bands: "Sequence[Tensor]", scores: "Sequence[Tensor]") -> "Tensor":
     """Fuse bursts held whole: bands `(N, n, C, …)`, scores `(N, n, 1, …)`; softmax over n."""
     return join([(s.softmax(1) * band).sum(1) for band, s in zip(bands, scores, strict=True)])
+
+
+def of_bands(logits: Maps) -> Maps:
+    """Return the logits of bands without the first of each source, which decides: `(…, Y, X)`."""
+    count = logits.shape[-3] // 2
+    numbers = [number for number in range(2 * count) if number % count]
+    return logits[..., numbers, :, :]
+
+
+def joined_pair(a: Maps, b: Maps, logits: Maps) -> Maps:
+    """Fuse pairs `(N, C, Y, X)` band by band, by logits `(N, 2·bands, Y, X)`.
+
+    ::
+
+        x = join_k(z_k·band_k(a) + (1 − z_k)·band_k(b)),    z_k = sigmoid(mean of s_k)
+
+    with s_k = logit k of a − logit k of b, and its mean over the pixels of the picture that one
+    of band k stands for. The sides are multiples of 2^(bands − 1).
+    """
+    count = logits.shape[1] // 2
+    bands = []
+    for k, (of_a, of_b) in enumerate(zip(split(a, count), split(b, count), strict=True)):
+        score = logits[:, k : k + 1] - logits[:, count + k : count + k + 1]
+        weight = _sigmoid(smaller(score, 2**k) if k else score)
+        bands.append(of_b + weight * (of_a - of_b))
+    return join(bands)
+
+
+def _sigmoid(x: Maps) -> Maps:
+    if isinstance(x, np.ndarray):
+        return cast("NDArray[np.float32]", expit(x))
+    return x.sigmoid()

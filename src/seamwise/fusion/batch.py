@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -149,15 +149,17 @@ class _Work:
     models: Mapping[str | Path, Model | None]
 
     @cached_property
-    def _for_pairs(self) -> Model:
-        of_pair = self.options.of_burst(2)
-        return self.models.get(of_pair.model) or named_network(
-            of_pair.model, device=self.resources.device, runtime=of_pair.runtime
-        )
+    def _others(self) -> dict[str | Path, Model]:
+        return {name: model for name, model in self.models.items() if model is not None}
 
-    def pair_model(self) -> Model:
-        """The network for two frames, loaded once it is needed."""
-        return self._for_pairs
+    def other_model(self, count: int) -> Model:
+        """The network of "auto" for two frames, or for more if there are two; loaded once."""
+        other = self.options.of_burst(3 if count == 2 else 2)
+        if other.model not in self._others:
+            self._others[other.model] = named_network(
+                other.model, device=self.resources.device, runtime=other.runtime
+            )
+        return self._others[other.model]
 
     def outcome(self, job: FuseJob, total: int) -> Outcome:
         """Fuse a burst unless its picture exists; errors become a line."""
@@ -243,6 +245,7 @@ class _Work:
         burst = _checked_burst(job, frames, options, self.files)
         shape, surface = burst.shape, self.files.surface
         of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
+        is_auto = options.model == "auto" and options.mode is None
         model = self.models[of_burst.model]
         memory = job.held_bytes + memory_estimate(
             shape,
@@ -271,7 +274,7 @@ class _Work:
             alignment=alignment,
             surface=surface,
             report=self.listener.report,
-            pair_model=self.pair_model if options.model == "auto" else None,
+            other_model=partial(self.other_model, len(frames)) if is_auto else None,
         )
         fusion = _with_sizes(fusion, frames, self.files)
         return renumbered(fusion, numbers, len(job.frames), bad), len(frames)

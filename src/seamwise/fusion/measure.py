@@ -14,14 +14,13 @@ from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.burst import check_outside
 from seamwise.fusion.frames import pixel_size
 from seamwise.fusion.fused_pairs import DUMMIES, FusedPair
-from seamwise.fusion.methods import in_dtype
 from seamwise.fusion.stored_alignment import of_pair, stored_path
 from seamwise.io.atomic import make_folder
 from seamwise.io.csvfile import write_csv
 from seamwise.io.jsonfile import write_json
 from seamwise.io.photo import photo_info, read_photo
 from seamwise.metrics.fusion import psnr, q_cb, q_g, q_mi, q_ncie, q_p, q_s, q_te, ssim, to_grey
-from seamwise.pictures import as_unit
+from seamwise.pictures import as_unit, in_dtype
 
 METRICS: Mapping[str, Callable[..., float]] = {
     "q_mi": q_mi, "q_te": q_te, "q_ncie": q_ncie, "q_g": q_g, "q_p": q_p, "q_s": q_s, "q_cb": q_cb,

@@ -28,7 +28,8 @@ from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.surface import find_surface
 from seamwise.fusion.transparency import MaskedFrames, moved_mask
-from seamwise.fusion.useful import noted, pair_with_detail, useful_frames, without_discs
+from seamwise.fusion.useful import second_opinion, useful_frames
+from seamwise.pictures import in_dtype
 from seamwise.types import Picture
 from seamwise.words import FusionMode
 
@@ -94,10 +95,11 @@ def fuse(
         Two or more, all of one size, type (uint8, uint16, or floats in 0..1) and number of
         channels. Files are read one at a time; they are never all in memory.
     model : str, path or Model
-        "auto": focus-burst for three frames and more, focus-seg for two, where there is a `mode`,
-        and where only two frames add detail (see Notes). Or a shipped model ("focus-burst",
-        "focus-seg", "focus-reg"), a model file, what `load` returned, or a classical method:
-        "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see `fusion.classical`).
+        "auto": focus-burst for three frames and more, focus-pair for two and where only two frames
+        add detail (see Notes), focus-seg where there is a `mode`. Or a shipped model
+        ("focus-burst", "focus-pair", "focus-seg", "focus-reg"), a model file, what `load` returned,
+        or a classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see
+        `fusion.classical`).
     mode : {"sequence", "together"}, optional
         How a network that takes pairs fuses three frames or more: see `fuse_frames`; "sequence" by
         default. Its result depends on the order of the frames: give them from near to far or from
@@ -166,7 +168,7 @@ def fuse_burst(
     alignment: Alignment | None = None,
     surface: bool = False,
     report: Report = lambda progress: None,
-    pair_model: Callable[[], Model] | None = None,
+    other_model: Callable[[], Model] | None = None,
 ) -> Fusion:
     """Fuse a burst, with options and resources as values; see `fuse`.
 
@@ -185,9 +187,9 @@ def fuse_burst(
         Also find where each pixel is sharpest, `find_surface`, from the aligned frames in the order
         of the burst. This reads them once more.
     report : function
-        See `fuse`.
-    pair_model : function, optional
-        Returns the network for two frames, for a `model` that stands for "auto": see the notes.
+    other_model : function, optional
+        For a `model` that stands for "auto": returns the network for two frames if there are more,
+        and for more if there are two. See the notes.
 
     Returns
     -------
@@ -200,8 +202,9 @@ def fuse_burst(
 
     Notes
     -----
-    With "auto", if only two frames have over 1/2000 of the finest details (`Fusion.detail`), they
-    are fused as two frames are, unless frames may be transparent or exceed 8 megapixels.
+    With "auto", if only two frames have over 1/2000 of the finest details, they are fused as two
+    frames are. A pair with highlights that grow to discs is fused as a burst. Both unless frames
+    may be transparent or exceed 8 megapixels.
     """
     if options.skip_bad:
         if len(frames) == 1:
@@ -215,11 +218,11 @@ def fuse_burst(
             alignment=alignment,
             surface=surface,
             report=report,
-            pair_model=pair_model,
+            other_model=other_model,
         )
         return renumbered(fusion, numbers, len(frames), notes_of_bad)
     burst = Burst(frames)
-    pair_method = _pair_method(options, resources, model, pair_model)
+    other_method = _other_method(options, resources, model, other_model, len(burst))
     options = options.of_burst(len(burst))
     method = ready_method(options, resources, model=model)
     notes: list[str] = []
@@ -244,10 +247,13 @@ def fuse_burst(
         whole, notes_of_moving = taken_whole(shown, counted, order, seen, burst.names)
         shown, notes = whole or shown, notes + notes_of_moving
     fusion = _in_order(method, shown, order, masked or burst, report)
-    pair = [] if burst.has_alpha else pair_with_detail(fusion, order)
-    if pair_method is not None and pair:
-        of_pair = _in_order(pair_method(), shown, pair, burst, report)
-        fusion = without_discs(noted(of_pair, burst.names, pair), fusion)
+    if other_method is not None and not burst.has_alpha:
+        fusion = second_opinion(
+            fusion,
+            ReorderedFrames(shown, order),
+            [burst.names[number] for number in order],
+            lambda some: _in_order(other_method(), shown, [order[i] for i in some], burst, report),
+        )
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
     if masked is not None:
@@ -286,21 +292,23 @@ def _in_order(
     return replace(fusion, depth=np.array(order, depth_dtype(len(still)))[fusion.depth])
 
 
-def _pair_method(
+def _other_method(
     options: FuseOptions,
     resources: Resources,
     model: Model | None,
-    pair_model: Callable[[], Model] | None,
+    other_model: Callable[[], Model] | None,
+    count: int,
 ) -> Callable[[], Method] | None:
-    """What makes the method for two frames of a longer burst ready, for "auto" alone."""
-    if model is None and options.model == "auto":
-        pair_model = partial(
-            named_network, "focus-seg", device=resources.device, runtime=options.runtime
+    """What makes the other method of "auto" ready: for two frames, or for more if there are two."""
+    other = options.of_burst(3 if count == 2 else 2)
+    if model is None and options.model == "auto" and options.mode is None:
+        other_model = partial(
+            named_network, other.model, device=resources.device, runtime=options.runtime
         )
-    if pair_model is None:
+    if other_model is None:
         return None
-    network = pair_model
-    return lambda: ready_method(options.of_burst(2), resources, model=network())
+    network = other_model
+    return lambda: ready_method(other, resources, model=network())
 
 
 def _masked(
@@ -357,10 +365,10 @@ def ready_method(
     of_network = partial(
         fuse_frames, model=network, mode=options.mode, nearest=options.nearest, tile=options.tile
     )
-    is_sequential = network.info.output != "scores" and options.mode != "together"
+    takes_pairs = network.info.output != "scores"  # the other kind looks at contrasts alone
+    is_sequential = takes_pairs and options.mode != "together"
     n_passes = passes(network, options.mode, nearest=bool(options.nearest))
-    is_bright = network.info.output == "scores"  # such a network looks at contrasts alone
-    return Method(of_network, n_passes, is_sequential, needs_brightness=not is_bright)
+    return Method(of_network, n_passes, is_sequential, needs_brightness=takes_pairs)
 
 
 def named_network(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
@@ -377,14 +385,6 @@ def shipped_weights() -> dict[str, Path]:
     `seamwise.io.models.shipped_models` lists the models.
     """
     return {"cnn": WEIGHTS}
-
-
-def in_dtype(picture: Picture, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a picture in 0..1 as uint8 or uint16, rounded, or as floats of another size."""
-    if dtype.kind == "f":
-        return picture.astype(dtype)
-    levels = picture * np.float32(np.iinfo(dtype).max)
-    return np.round(levels, out=levels).astype(dtype)
 
 
 def _as_given(picture: Picture, burst: Burst) -> NDArray[Any]:

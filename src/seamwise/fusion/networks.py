@@ -45,12 +45,13 @@ def as_recorded(options: FuseOptions, path: Path, listener: Listener) -> FuseOpt
     """
     if not path.exists():
         return options
-    record, model = read_json(path), options.of_burst(2).model
-    sha256 = file_sha256(model_path(model, FusionInfo))
+    record, first_default = read_json(path), "focus-seg"
+    sha256 = file_sha256(model_path(first_default, FusionInfo))
     has_one_model = not record.get("burst_model_sha256") and record.get("model_sha256") == sha256
     if options.model == "auto" and has_one_model:
-        listener.announce(f"{path.parent} was begun with {model}, which is used again")
-        options = replace(options, model=model)
+        listener.announce(f"{path.parent} was begun with {first_default}, which is used again")
+        options = replace(options, model=first_default)
+    model = options.of_burst(2).model
     return replace(options, runtime=kept_runtime(options.runtime, record, model=model))
 
 

@@ -32,10 +32,10 @@ class FuseOptions:
     Attributes
     ----------
     model : str or Path
-        "auto": focus-burst for three frames and more, focus-seg for two and where there is a
-        `mode`. Or a shipped model ("focus-burst", "focus-seg", "focus-reg"), a model file, or a
-        classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see
-        `fusion.classical`).
+        "auto": focus-burst for three frames and more, focus-pair for two, focus-seg where there is
+        a `mode`. Or a shipped model ("focus-burst", "focus-pair", "focus-seg", "focus-reg"), a
+        model file, or a classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn"
+        (see `fusion.classical`).
     mode : {"sequence", "together"}, optional
         How a network that takes pairs fuses three frames or more: see `fuse_frames`; "sequence" by
         default. Its result depends on the order of the frames: give them from near to far or from
@@ -114,14 +114,15 @@ class FuseOptions:
         Examples
         --------
         >>> FuseOptions().of_burst(2).model, FuseOptions().of_burst(3).model
-        ('focus-seg', 'focus-burst')
+        ('focus-pair', 'focus-burst')
         >>> FuseOptions(mode="sequence").of_burst(3).model
         'focus-seg'
         """
         if self.model != "auto":
             return self
-        takes_pairs = count == 2 or self.mode is not None
-        return replace(self, model="focus-seg" if takes_pairs else "focus-burst")
+        if self.mode is not None:
+            return replace(self, model="focus-seg")
+        return replace(self, model="focus-pair" if count == 2 else "focus-burst")
 
     def provenance(
         self,

@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from seamwise.engine.networks import ReadyNetwork, load_network
+from seamwise.fusion.bands import joined_pair, of_bands
 from seamwise.fusion.brightness import Brightness
+from seamwise.fusion.decisions import copied_share, score_of, weight_of
 from seamwise.fusion.frames import Frames, checked_picture, shape_of
 from seamwise.fusion.result import Fusion, depth_dtype
 from seamwise.fusion.scored import fuse_scored
@@ -27,8 +27,7 @@ Model = ReadyNetwork[FusionInfo]
 TILE = 1024
 _OVERLAP = 64
 _ROUNDS = 2
-_DECIDED = 0.1  # temperature of a softened model far from seams
-_NEAR_SEAM = 3.0  # pixels: σ of the Gaussian that tells what is near a seam
+_SELECTING = ("selection", "bands")
 
 
 def load(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
@@ -53,6 +52,7 @@ def fuse_pair(
     ::
 
         HF-Seg:  x = z_0·x_A + z_1·x_B,   z = softmax(h_σ * f(x_A, x_B) / T)
+        bands:   x = c·(z_0·x_A + z_1·x_B) + (1 − c)·join_k(y_k·band_k(x_A) + (1 − y_k)·band_k(x_B))
         HF-Reg:  x = f(x_A, x_B), clipped to 0..1
         nearest: x* = the nearer of x_A and x_B to x, in the Euclidean distance of colours;
                  their mean where both are equally near
@@ -62,6 +62,11 @@ def fuse_pair(
     sign; towards 10 pixels from them it falls to 0.1::
 
         t = T + (0.1 − T)·|h_3 * sgn s|²,   s = h_σ * (f_0 − f_1)
+
+    A network for bands decides as HF-Seg does, and has a weight y of its own for each of six bands
+    of details. These count near seams, where the blur of an outline spreads over what is behind::
+
+        c = √|h_2 * sgn s|,   y_k: see `bands.joined_pair`
 
     Parameters
     ----------
@@ -117,11 +122,15 @@ def _fuse(
     nearest = model.info.output == "picture" if nearest is None else nearest
     shape = a.shape[:2]
     image, depth = np.empty_like(a), np.empty(shape, np.uint8)
-    selects = model.info.output == "selection"
+    selects = model.info.output in _SELECTING
     output = partial(_output, brightness.seen(a), brightness.seen(b), model)
+    if model.info.output == "bands":
+        output = partial(_by_bands, a, b, brightness, model)
     for box, slab in _slabs(shape, output, model, tile):
         part_a, part_b = a[box], b[box]
-        if selects:
+        if model.info.output == "bands":
+            fused = _as_colours(slab[1:], part_a)
+        elif selects:
             fused = _select(part_a, part_b, slab[0])
         else:
             fused = brightness.restored(_as_colours(slab, part_a))
@@ -191,7 +200,7 @@ def check_options(model: Model, *, mode: FusionMode | None = None, tile: int | N
             f"mode {mode!r} is for networks that take pairs, like focus-seg, and this one sees all "
             "frames: remove it, or choose focus-seg"
         )
-    if mode == "together" and model.info.output != "selection":
+    if mode == "together" and model.info.output not in _SELECTING:
         raise ValueError(
             "mode 'together' needs a network that selects sources, like focus-seg: "
             "use mode 'sequence'"
@@ -281,41 +290,45 @@ def _slabs(
 def _output(a: Picture, b: Picture, model: Model, box: tuple[slice, ...]) -> NDArray[np.float32]:
     """z_0 of HF-Seg, or the colours of HF-Reg, on a box: `(channels, *box)`."""
     if model.info.output == "selection":
-        score = _score(a, b, model, box)
-        if model.info.temperature > 1:
-            score[0] = _decided(score[0], model.info.temperature)
-        weight: NDArray[np.float32] = expit(score)
-        return weight
+        return weight_of(_score(a, b, model, box)[0], model.info)[np.newaxis]
     colours: NDArray[np.float32] = np.clip(_logits(a[box], b[box], model), 0, 1)
     return colours
+
+
+def _by_bands(
+    a: Picture, b: Picture, brightness: Brightness, model: Model, box: tuple[slice, ...]
+) -> NDArray[np.float32]:
+    """z_0 and the fused colours on a box: copied from a source, joined of bands near seams."""
+    part_a, part_b = a[box], b[box]
+    logits = _logits(brightness.seen(part_a), brightness.seen(part_b), model)
+    score = score_of(logits, model.info)
+    weight = weight_of(score, model.info)
+    copy = _planes(_select(part_a, part_b, weight))
+    joined = _joined(_planes(part_a), _planes(part_b), of_bands(logits))
+    return np.concatenate([weight[np.newaxis], joined + copied_share(score) * (copy - joined)])
+
+
+def _joined(
+    a: NDArray[np.float32], b: NDArray[np.float32], logits: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The pictures band by band, in 0..1: see `joined_pair`, which takes sides of whole steps."""
+    step = 2 ** (len(logits) // 2 - 1)
+    missing = [(0, 0), *((0, -length % step) for length in a.shape[1:])]
+    padded = (np.pad(x, missing, mode="edge")[np.newaxis] for x in (a, b, logits))
+    joined: NDArray[np.float32] = joined_pair(*padded)[0, :, : a.shape[1], : a.shape[2]]
+    return joined.clip(0, 1)
+
+
+def _planes(picture: Picture) -> NDArray[np.float32]:
+    """`(C, Y, X)`."""
+    return picture[np.newaxis] if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
 
 
 def _score(
     frame: Picture, reference: Picture, model: Model, box: tuple[slice, ...]
 ) -> NDArray[np.float32]:
-    """The logit of a frame against the reference on a box, as soft as the model asks."""
-    logits = _logits(frame[box], reference[box], model)
-    score: Picture = (logits[0] - logits[1]) / np.float32(model.info.temperature)
-    if model.info.smoothing > 0:
-        sigma = model.info.smoothing
-        score[...] = cv2.GaussianBlur(score, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    return score[np.newaxis]
-
-
-def _decided(score: Picture, temperature: float) -> Picture:
-    """A score that is as soft as the temperature only near seams, where its sign changes.
-
-    ::
-
-        t = T + (T_0 − T)·|h * sgn s|²,    T_0 = 0.1,    h a Gaussian of σ = 3 pixels
-
-    Elsewhere it is divided by T_0: what is copied from one source keeps its detail.
-    """
-    side = cv2.GaussianBlur(np.sign(score), (0, 0), _NEAR_SEAM, borderType=cv2.BORDER_REFLECT)
-    share = np.asarray(side, np.float32) ** 2
-    softness = 1 + np.float32(_DECIDED / temperature - 1) * share
-    decided: Picture = score / softness
-    return decided
+    """The score of a frame against the reference on a box: `(1, *box)`."""
+    return score_of(_logits(frame[box], reference[box], model), model.info)[np.newaxis]
 
 
 def _logits(a: Picture, b: Picture, model: Model) -> NDArray[np.float32]:

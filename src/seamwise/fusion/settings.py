@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from seamwise.engine.settings import Count, Positive, RunSettings, Side
+from seamwise.fusion.bands import PAIR_BANDS
 from seamwise.words import FusionLoss, FusionNetwork, Sampling
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -62,9 +63,10 @@ class FusionSettings(RunSettings):
 
     Attributes
     ----------
-    network : {"selection", "picture"}
-        HF-Seg: the probability of each source, trained with cross entropy. HF-Reg: the fused
-        colours, trained with `loss`.
+    network : {"selection", "bands", "picture"}
+        HF-Seg: the probability of each source, trained with cross entropy. "bands": these of a
+        network that is trained already, and weights for each of six bands of details near its
+        seams: see `bands_loss.BandsLoss`. HF-Reg: the fused colours, trained with `loss`.
     loss : {"nps", "l1", "l2", "huber", "gradient", "ssim", "perceptual"}
         Of HF-Reg: φ in thesis (6.4), summed over the channels, mean over the pixels; "ssim" and
         "perceptual" are as in `seamwise.losses`. "perceptual" needs a feature network, which
@@ -85,7 +87,8 @@ class FusionSettings(RunSettings):
         selects and the truth.
     start : str, optional
         A shipped model or a model file of the same architecture, whose weights the training starts
-        from.
+        from. "bands" needs a model with network "selection": all bands have its logits at first,
+        and its decisions are kept.
     sampling : {"random", "epochs"}
         Draw any picture each time, or each once in an epoch: see `engine.draws.ImageDraws`.
     simulation : Simulation
@@ -129,6 +132,11 @@ class FusionSettings(RunSettings):
     }
 
     @property
+    def has_one_order(self) -> bool:
+        """Whether a batch shows each pair in one order: the network was tied before."""
+        return self.network == "bands" and self.symmetric
+
+    @property
     def losses(self) -> Mapping[FusionLoss, float]:
         """Weight of each loss of HF-Reg."""
         return {self.loss: 1.0, **self.added}
@@ -136,7 +144,7 @@ class FusionSettings(RunSettings):
     @model_validator(mode="after")
     def _fits_the_network(self) -> Self:
         of_colours = (self.loss, dict(self.added), self.alpha, self.delta, self.bounds)
-        if self.network == "selection" and of_colours != ("nps", {}, 6.0, 1.0, True):
+        if self.network != "picture" and of_colours != ("nps", {}, 6.0, 1.0, True):
             raise ValueError(
                 "loss, added, alpha, delta and bounds are options of network 'picture': remove them"
             )
@@ -147,8 +155,18 @@ class FusionSettings(RunSettings):
                 f"brightness must be 0 for network 'picture', not {self.simulation.brightness}: "
                 "both orders of a pair have one truth"
             )
-        if self.network == "picture" and self.picture_weight > 0:
+        if self.network != "selection" and self.picture_weight > 0:
             raise ValueError("picture_weight is an option of network 'selection': remove it")
+        if self.network == "bands" and self.start is None:
+            raise ValueError(
+                "network 'bands' needs start, the network 'selection' whose decisions it keeps: "
+                "set start"
+            )
+        if self.network == "bands" and self.crop % 2 ** (PAIR_BANDS - 1):
+            raise ValueError(
+                f"crop must be a multiple of {2 ** (PAIR_BANDS - 1)} for network 'bands', not "
+                f"{self.crop}: change it"
+            )
         if self.symmetric and self.width % 2:
             raise ValueError(
                 f"width must be even for a symmetric network, not {self.width}: "

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from seamwise.engine.loop import Report, check_output, fit, has_checkpoint, run_identity
+from seamwise.fusion.bands import PAIR_BANDS
+from seamwise.fusion.bands_loss import BandsLoss
 from seamwise.fusion.data import FocusSamples, SegmentedPicture, make_pair, pictures_sha256
-from seamwise.fusion.predict import Model, fuse_pair
+from seamwise.fusion.predict import Model, fuse_pair, load
 from seamwise.fusion.settings import FusionSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
 from seamwise.io.photo import photo_info
@@ -35,6 +37,8 @@ from seamwise.synth.focus import FocusPair
 from seamwise.words import FusionLoss
 
 _COLOURS = 3
+_OF_SOURCE = 1 + PAIR_BANDS  # logits of a network for bands: one that decides, one for each band
+_OUTPUTS = {"selection": 2, "bands": 2 * _OF_SOURCE, "picture": _COLOURS}
 MOST_VALIDATED = 64
 
 
@@ -55,7 +59,7 @@ def train(
 
     Both orders of each pair, (x_A, x_B) and (x_B, x_A), are in the same batch, so that the network
     learns not to depend on the order (thesis section 6.2.3); with `settings.symmetric` it cannot
-    depend on it.
+    depend on it. A symmetric network for "bands" starts with tied weights and sees one order.
 
     Parameters
     ----------
@@ -83,7 +87,8 @@ def train(
         other settings or pictures; the weights of `settings.start` do not fit; the loss is no
         longer finite; the loss "perceptual" lacks its network, or there is one for other losses.
     FileExistsError, FileNotFoundError
-        The folder holds a run already, or nothing to resume from.
+        The folder holds a run already, or nothing to resume from; `settings.start` is missing,
+        which a resumed run needs for network "bands" alone.
     """
     if not training or not validation:
         raise ValueError(
@@ -105,14 +110,20 @@ def train(
     start = None
     if settings.start is not None and not (resume and has_checkpoint(output)):
         start = _first_weights(settings.start, info)
+    bands_loss = None
+    if settings.network == "bands":
+        decisions = load(cast(str, settings.start), device=device)
+        bands_loss = BandsLoss(decisions)
+        soft = {name: getattr(decisions.info, name) for name in ("temperature", "smoothing")}
+        info = info.model_copy(update=soft)
     return fit(
-        _FusionTask(info, settings, training, validation, features),
+        _FusionTask(info, settings, training, validation, features, bands_loss),
         settings,
         output=output,
         resume=resume,
         device=device,
         report=report,
-        constrain=_tie if settings.symmetric else None,
+        constrain=_constraint(settings),
         start=start,
     )
 
@@ -120,9 +131,12 @@ def train(
 def _first_weights(start: str, info: FusionInfo) -> dict[str, Tensor]:
     """Read the weights of a model that fits the network to be trained."""
     weights, other = load_model(model_path(start, FusionInfo), FusionInfo)
-    if (other.architecture, other.output) != (info.architecture, info.output):
+    output, net = info.output, info.architecture
+    if output == "bands":
+        output, net = "selection", net.model_copy(update={"out_channels": _OUTPUTS["selection"]})
+    if (other.architecture, other.output) != (net, output):
         raise ValueError(
-            f"start must be a network for a {info.output} with {info.architecture}, not {start}, "
+            f"start must be a network for a {output} with {net}, not {start}, "
             f"which is one for a {other.output} with {other.architecture}: "
             "give network, width, depth and norm their values, or remove start"
         )
@@ -132,11 +146,17 @@ def _first_weights(start: str, info: FusionInfo) -> dict[str, Tensor]:
             f"start must have tied weights, and {start} has not: "
             "set symmetric = false, or remove start"
         )
+    if info.output == "bands":
+        for name in ("head.weight", "head.bias"):  # all logits of a source are alike at first
+            weights[name] = weights[name].repeat_interleave(_OF_SOURCE, 0)
     return weights
 
 
-def _tie(net: Network) -> None:
-    tie_halves(cast(UNet, net))  # an `Average` is not trained
+def _constraint(settings: FusionSettings) -> Callable[[Network], None] | None:
+    """What keeps the network from preferring a source; an `Average` is not trained."""
+    if not settings.symmetric:
+        return None
+    return lambda net: tie_halves(cast(UNet, net), mean=settings.has_one_order)
 
 
 def fixed_pairs(
@@ -161,6 +181,7 @@ class _FusionTask:
     training: Sequence[SegmentedPicture]
     validation: Sequence[SegmentedPicture]
     features: Features | None = None
+    bands_loss: BandsLoss | None = None
 
     def samples(self) -> FocusSamples:
         settings = self.settings
@@ -175,16 +196,20 @@ class _FusionTask:
         )
 
     def loss(self, net: Callable[[Tensor], Tensor], batch: Sequence[Tensor]) -> Tensor:
-        a, b, truth, mask = batch
-        first, second, truth = torch.cat([a, b]), torch.cat([b, a]), torch.cat([truth, truth])
+        first, second, truth, mask = batch
+        if not self.settings.has_one_order:
+            first, second = torch.cat([first, second]), torch.cat([second, first])
+            truth, mask = torch.cat([truth, truth]), torch.cat([mask, 1 - mask])
         prediction = net(torch.cat([first, second], 1))
         if self.settings.network == "picture":
             if isinstance(self.features, nn.Module):
                 self.features.to(prediction.device)
             return regression_loss(prediction, truth, self.settings, features=self.features)
+        if self.bands_loss is not None:
+            return self.bands_loss(prediction.float(), first, second, truth)
         # channel i is the probability of source i: source 1 where the mask says that source 0 is
         # blurred
-        loss = cross_entropy(prediction, torch.cat([mask, 1 - mask]))
+        loss = cross_entropy(prediction, mask)
         if self.settings.picture_weight == 0:
             return loss
         picture = torch.lerp(second, first, prediction.float().softmax(1)[:, :1])
@@ -263,7 +288,7 @@ def _describe(
     return FusionInfo(
         architecture=Architecture(
             in_channels=2 * _COLOURS,
-            out_channels=2 if settings.network == "selection" else _COLOURS,
+            out_channels=_OUTPUTS[settings.network],
             width=settings.width,
             depth=settings.depth,
             norm=settings.norm,

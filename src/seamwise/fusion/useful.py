@@ -1,18 +1,23 @@
-"""Which frames of a burst add something: `useful_frames`, `pair_with_detail`, `without_discs`."""
+"""Which frames of a burst add something, and which network suits them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seamwise.fusion.alignment import Alignment
+from seamwise.fusion.frames import Frames
 from seamwise.fusion.result import Fusion
+from seamwise.types import Picture
 
 # Frames out of focus between two that show a scene whole have at most 0.0003 of the strength of the
 # details in `benchmarks/moved.py few`; of those that add something, the third of three has 0.0008.
 _LEAST_DETAIL = 0.0005
-_BRIGHT, _MORE_BRIGHT = 0.78, 1.1  # of the range; highlights that grow to discs
+_BRIGHT, _DARKER, _WHITE = 0.78, 0.6, 0.97  # of the range: a disc of a highlight, none, its core
+_IN_ONE, _DISCS, _LOST = 0.2, 0.1, 1.5  # shares of what is bright; of what is white
 _LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
 
 
@@ -23,30 +28,75 @@ def useful_frames(order: Sequence[int], alignment: Alignment | None) -> Sequence
     return useful if len(useful) > 1 else order
 
 
-def pair_with_detail(fusion: Fusion, order: Sequence[int]) -> list[int]:
-    """Return the only two frames that add detail, in this order; none if there are others.
+def second_opinion(
+    fusion: Fusion,
+    frames: Frames,
+    names: Sequence[str],
+    other: Callable[[Sequence[int]], Fusion],
+) -> Fusion:
+    """Return what the other network of "auto" makes of frames that suit it better, with a line.
 
-    If only two frames of a longer burst show anything in focus, these are the pair.
+    Parameters
+    ----------
+    fusion : Fusion
+        Of all frames, by the network for their number.
+    frames : sequence of (Y, X) or (Y, X, 3) float32 arrays in 0..1
+        Those that were fused, in this order.
+    names : sequence of str
+        Of the frames.
+    other : function
+        Fuses some of the frames, given by their numbers here, with the other network.
+
+    Returns
+    -------
+    Fusion
+        With two frames, that of the network for bursts if highlights of one grow to discs in the
+        other, which a network for pairs takes for sharp things. With more, that of the only two
+        that add detail, unless it has such discs. Otherwise the one given.
     """
-    if fusion.detail is None or fusion.depth.size > _LARGEST_PAIR:
-        return []
-    if len(order) == 2:
-        return list(order)
-    pair = [i for i, share in zip(order, fusion.detail, strict=True) if share > _LEAST_DETAIL]
+    if fusion.depth.size > _LARGEST_PAIR:
+        return fusion
+    if fusion.detail is None:
+        if not _may_have_discs(fusion, frames):
+            return fusion
+        words = "highlights grow to discs: focus-burst fused both frames"
+        return _without_discs(fusion, _noted(other(range(len(frames))), words))
+    pair = _pair_with_detail(fusion.detail)
+    if not pair:
+        return fusion
+    first, second = (Path(names[number]).name for number in pair)
+    words = f"only {first} and {second} add detail: focus-pair fused them as a pair"
+    return _without_discs(_noted(other(pair), words), fusion)
+
+
+def _pair_with_detail(shares: NDArray[np.floating[Any]]) -> list[int]:
+    """The only two frames that add detail; none if there are others."""
+    if len(shares) == 2:  # of a longer burst, these two show anything in focus
+        return [0, 1]
+    pair = [number for number, share in enumerate(shares) if share > _LEAST_DETAIL]
     return pair if len(pair) == 2 else []
 
 
-def noted(fusion: Fusion, names: Sequence[str], pair: Sequence[int]) -> Fusion:
-    """Return the fusion of a pair with a line that names the two frames."""
-    first, second = (Path(names[number]).name for number in pair)
-    note = f"only {first} and {second} add detail: focus-seg fused them as a pair"
-    return replace(fusion, notes=(*fusion.notes, note))
+def _noted(fusion: Fusion, words: str) -> Fusion:
+    return replace(fusion, notes=(*fusion.notes, words))
 
 
-def without_discs(pair: Fusion, burst: Fusion) -> Fusion:
-    """Return the fusion of a pair, or that of the burst if the pair is brighter in more places.
+def _may_have_discs(fusion: Fusion, frames: Frames) -> bool:
+    """Whether much of what is bright in the picture is bright in one of two frames alone."""
+    if len(frames) != 2:
+        return False
+    is_bright = fusion.image > _BRIGHT
+    in_one = np.count_nonzero(is_bright & (np.minimum(frames[0], frames[1]) < _DARKER))
+    return bool(in_one > _IN_ONE * np.count_nonzero(is_bright))
 
-    Out of focus, a highlight grows to a disc, which a network for pairs takes for a sharp thing.
-    """
-    of_pair, of_burst = (np.count_nonzero(x.image > _BRIGHT) for x in (pair, burst))
-    return burst if of_pair > _MORE_BRIGHT * of_burst else pair
+
+def _without_discs(pair: Fusion, burst: Fusion) -> Fusion:
+    """The fusion of a pair; that of the burst if the pair has discs, or lacks cores that it has."""
+    discs = np.count_nonzero((pair.image > _BRIGHT) & (burst.image < _DARKER))
+    has_discs = discs > _DISCS * _above(burst.image, _BRIGHT)
+    has_lost = _above(burst.image, _WHITE) > _LOST * _above(pair.image, _WHITE)
+    return burst if has_discs or has_lost else pair
+
+
+def _above(picture: Picture, value: float) -> int:
+    return int(np.count_nonzero(picture > value))

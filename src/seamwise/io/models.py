@@ -51,7 +51,7 @@ class Architecture(Frozen):
 
     name: Literal["unet", "burst", "onnx", "wrapped"] = "unet"
     in_channels: int = Field(ge=1)
-    out_channels: int = Field(ge=2, le=4)
+    out_channels: int = Field(ge=2, le=16)
     ndim: Literal[2, 3] = 2
     width: int = Field(default=64, ge=1, le=1024)
     depth: int = Field(default=4, ge=0, le=8)
@@ -228,18 +228,17 @@ class FusionInfo(ModelInfo):
 
     Attributes
     ----------
-    output : {"selection", "picture", "scores"}
-        Two logits, one for each source (HF-Seg), or the colours themselves (HF-Reg), both from two
-        pictures; or scores of each frame of a burst (`nets.BurstNet`).
+    output : {"selection", "bands", "picture", "scores"}
+        Two pictures give a logit for each source (HF-Seg), or one that decides and one for each
+        band, the first source's first; or colours (HF-Reg). Bursts give scores of each frame.
     colours : {1, 3}
         Channels of a picture, 3 for red, green and blue; the network takes those of both sources.
     temperature, smoothing : float
-        For "selection": the logits are divided by the first and smoothed by a Gaussian with the
-        second as σ, in pixels. For pairs, see `fusion.fuse_pair`.
+        Of logits: see `fusion.fuse_pair`.
     """
 
     task: Literal["fusion"] = "fusion"
-    output: Literal["selection", "picture", "scores"]
+    output: Literal["selection", "bands", "picture", "scores"]
     colours: Literal[1, 3] = 3
     temperature: float = Field(default=1.0, gt=0)
     smoothing: float = Field(default=0.0, ge=0, le=10)
@@ -250,8 +249,9 @@ class FusionInfo(ModelInfo):
             raise ValueError("output 'scores' is that of a network 'burst', and of no other")
         if self.output == "scores":
             return self
-        channels = 2 if self.output == "selection" else self.colours
         net = self.architecture
+        of_bands = max(4, net.out_channels + net.out_channels % 2)  # pairs, two or more
+        channels = {"selection": 2, "bands": of_bands, "picture": self.colours}[self.output]
         if (net.in_channels, net.out_channels, net.ndim) != (2 * self.colours, channels, 2):
             raise ValueError(
                 f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} "

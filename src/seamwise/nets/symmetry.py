@@ -10,26 +10,29 @@ from seamwise.nets.unet import UNet
 
 
 @torch.no_grad()
-def tie_halves(net: UNet) -> None:
+def tie_halves(net: UNet, *, mean: bool = False) -> None:
     """Copy the first half of the feature maps' weights onto the second, exchanged, in place.
 
     The input is two pictures with as many channels each. Half of the maps of each layer then see
     the pictures in their order, the other half see them exchanged, through the same weights::
 
-        W = [P  Q]    so that   f(x_B, x_A) = f(x_A, x_B) with its outputs exchanged  (2 outputs)
-            [Q  P]              f(x_B, x_A) = f(x_A, x_B)                     (any other number)
+        W = [P  Q]    so that   f(x_B, x_A) = f(x_A, x_B) with its halves exchanged   (2, 4, …)
+            [Q  P]              f(x_B, x_A) = f(x_A, x_B)                     (an odd number)
 
-    up to the rounding of sums in another order. Two outputs are taken for one of each picture. It
-    costs nothing at inference: the network is a `UNet` like any other, with half as many weights
-    that are free. Called after each step of a training whose batches hold both orders, the truth
-    exchanged with them, it removes only what rounding has put in, since the gradients of both
-    halves are then the same.
+    up to the rounding of sums in another order. An even number of outputs has one half for each
+    picture. It costs nothing at inference: the network
+    is a `UNet` like any other, with half as many weights that are free. Called after each step of a
+    training whose batches hold both orders, the truth exchanged with them, it removes only what
+    rounding has put in, since the gradients of both halves are then the same.
 
     Parameters
     ----------
     net : UNet
         Untrained or tied before: the second half of what was learned is lost. Its first half, drawn
         at random, keeps its variance.
+    mean : bool
+        Both halves become their mean instead, so that batches with one order of each pair suffice.
+        For a network that was tied before: the mean of random weights has half their variance.
 
     Raises
     ------
@@ -59,10 +62,10 @@ def tie_halves(net: UNet) -> None:
     for layer, parts in _layers(net):
         for tensor in layer.state_dict().values():
             if tensor.ndim:  # all but a norm's count of batches
-                _tie(tensor, inputs=_exchange(parts) if tensor.ndim > 1 else None)
-    if net.head.out_channels == 2:
-        _tie(net.head.weight, inputs=_exchange([width]))
-        _tie(cast(Tensor, net.head.bias))
+                _tie(tensor, inputs=_exchange(parts) if tensor.ndim > 1 else None, mean=mean)
+    if net.head.out_channels % 2 == 0:
+        _tie(net.head.weight, inputs=_exchange([width]), mean=mean)
+        _tie(cast(Tensor, net.head.bias), mean=mean)
     else:
         net.head.weight[:, width // 2 :] = net.head.weight[:, : width // 2]
 
@@ -88,6 +91,8 @@ def _exchange(parts: Sequence[int]) -> list[int]:
     return numbers
 
 
-def _tie(tensor: Tensor, *, inputs: list[int] | None = None) -> None:
-    half = len(tensor) // 2
-    tensor[half:] = tensor[:half] if inputs is None else tensor[:half, inputs]
+def _tie(tensor: Tensor, *, inputs: list[int] | None = None, mean: bool) -> None:
+    first, second = tensor.chunk(2)
+    if mean:
+        first.lerp_(second if inputs is None else second[:, inputs], 0.5)
+    second.copy_(first if inputs is None else first[:, inputs])

@@ -16,8 +16,9 @@ Result = TypeVar("Result")
 
 _WORDS = {
     "auto": "The network focus-burst for three frames and more, "
-    "focus-seg for two, or if only two add detail.",
+    "focus-pair for two, or if only two add detail.",
     "focus-burst": "A network scores each frame against all others.",
+    "focus-pair": "A network decides which of two frames is sharp, and joins both near seams.",
     "focus-seg": "A network decides which of two frames is sharp, frame after frame.",
     "gff": "Guided-filter fusion. Without a network.",
     "laplacian": "Laplacian pyramid: the largest detail wins. Fast, and keeps noise.",
