@@ -173,6 +173,7 @@ def draw(units: Units, path: Path) -> None:
     widths = widths_with_curves(units)
     figure = Figure(figsize=(4 * len(widths), 6.4), layout="constrained")
     panels = figure.subplots(2, len(widths), squeeze=False, sharey=True)
+    steps = sorted({size.steps for size in measured})
     for column, width in enumerate(widths):
         for panel, rule in zip(panels[:, column], DECODERS, strict=True):
             for name, loss in SYSTEMS.items():
@@ -187,6 +188,8 @@ def draw(units: Units, path: Path) -> None:
                     fmt="o-", capsize=3, label=name,
                 )  # fmt: skip
             panel.set(title=f"width {width}, {rule}", xlabel="steps", ylabel="PQ", xscale="log")
+            panel.set_xticks(steps, labels=[f"{number:,}" for number in steps])
+            panel.minorticks_off()
     panels[0, 0].legend(fontsize="small", ncols=2)
     figure.savefig(path, dpi=90)
 
@@ -240,8 +243,8 @@ def estimate(study: Study, names: Iterable[str], left: Mapping[str, list[Cell]])
 
 def main() -> None:
     """Measure what is missing, or estimate how long that takes."""
-    estimate = {"action": "store_true", "help": "train nothing: say how long it would take"}
-    study, arguments = Study.from_command(__doc__, sets=SETS, options={"--estimate": estimate})
+    option = {"action": "store_true", "help": "train nothing: say how long it would take"}
+    study, arguments = Study.from_command(__doc__, sets=SETS, options={"--estimate": option})
     planned = cells(study.protocol["scaling"])
     left = {name: missing(study, name, planned) for name in arguments.sets}
     if arguments.estimate:
