@@ -141,7 +141,7 @@ def test_a_burst_that_fails_is_reported_and_skipped(run, burst, tmp_path):
     (("burst", "-o", "x.png", "--mode", "together", "--method", "gff", "--no-align"),
      "mode is an option of networks"),
     (("burst", "-o", "x.png", "--mode", "together", "--model", "focus-reg"),
-     "needs a network that selects"),
+     "needs a network that only selects"),
     (("nothing", "-o", "x.png"), "nothing"),
     (("burst", "other.png", "-o", "x.png"), "is grey"),
     (("burst", "deep.png", "-o", "x.png"), "is uint16"),

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -646,6 +647,31 @@ def test_an_alignment_follows_the_names_of_the_frames(tmp_path):
     first, second = (read_photo(tmp_path / name).pixels for name in ("b.png", "c.png"))
     assert first.shape == second.shape
     np.testing.assert_allclose(first.astype(float), second.astype(float), atol=2)
+
+
+def test_pairs_with_discs_of_highlights_share_the_other_network(tmp_path, monkeypatch):
+    """Each has the bytes of focus-burst and a line; the network is loaded once for both."""
+    loaded = []
+    load = batch.named_network
+    monkeypatch.setattr(
+        batch, "named_network", lambda name, **options: loaded.append(name) or load(name, **options)
+    )
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)) / np.float32(29)
+    light = np.full((96, 112, 3), 0.05, np.float32)
+    light[12:-12:20, 12:-12:15] = 25
+    pair = [light, cv2.filter2D(light, -1, disc)]
+    for name in "pq":
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for number, frame in enumerate(pair):
+            stored = np.round(255 * np.clip(frame, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+            write_photo(tmp_path / "in" / name / f"{number}.png", stored)
+    outcomes = run([tmp_path / "in"], tmp_path / "out", model="auto")
+    run([tmp_path / "in"], tmp_path / "burst", model="focus-burst")
+    for outcome, name in zip(outcomes, "pq", strict=True):
+        assert any("highlights grow to discs" in line for line in outcome.messages)
+        first, second = (read_photo(tmp_path / to / f"{name}.png") for to in ("out", "burst"))
+        assert np.array_equal(first.pixels, second.pixels)
+    assert loaded == ["focus-burst"]
 
 
 def test_a_folder_that_one_network_began_continues_with_it(tmp_path):

@@ -457,10 +457,32 @@ def test_discs_of_highlights_do_not_come_from_a_pair(count):
     bright = (fusion.image.min(2) > 200).sum()
     assert bright <= 1.5 * (burst[0][:, :90].min(2) > 200).sum()
     assert np.array_equal(fusion.image, fuse(burst, model="focus-burst").image)
-    is_said = any("highlights grow to discs: focus-burst" in note for note in fusion.notes)
-    assert is_said == (count == 2)
+    words = "highlights grow to discs: focus-burst fused both"
+    has_line = any(words in note for note in fusion.notes)
+    assert has_line == (count == 2)
     chosen = fuse(burst[:2], model="focus-pair")
     assert (chosen.image.min(2) > 200).sum() > 3 * bright
+
+
+@pytest.mark.parametrize("share", [0.5, 0.75])
+def test_discs_are_seen_in_pairs_that_use_a_part_of_the_range(share):
+    """12 bits in 16, say: the brightest value stands for white."""
+    pair = [np.uint16(share * 257.0 * frame) for frame in with_highlights()[:2]]
+    assert np.array_equal(fuse(pair).image, fuse(pair, model="focus-burst").image)
+
+
+def test_a_hot_pixel_is_no_disc():
+    sources, _ = frames()
+    dim = [source // 2 for source in sources]
+    dim[1][10, 10] = 255
+    assert np.array_equal(fuse(dim).image, fuse(dim, model="focus-pair").image)
+
+
+def test_a_pair_above_8_megapixels_or_with_a_mode_is_not_fused_twice(monkeypatch):
+    pair = with_highlights()[:2]
+    assert np.array_equal(fuse(pair, mode="sequence").image, fuse(pair, model="focus-seg").image)
+    monkeypatch.setattr("seamwise.fusion.useful._LARGEST_PAIR", 1000)
+    assert np.array_equal(fuse(pair).image, fuse(pair, model="focus-pair").image)
 
 
 def test_a_pair_without_discs_stays_a_pair():

@@ -101,6 +101,17 @@ def test_bands_keep_the_decisions_of_their_selection(tmp_path, pictures, quick, 
     assert np.abs(difference).mean() < 0.05
 
 
+def test_resuming_bands_checks_the_network_whose_decisions_they_keep(
+    tmp_path, pictures, quick, selection
+):
+    bands = replace(quick, network="bands", crop=64, start=str(selection))
+    run(tmp_path / "bands", pictures, bands, report=lambda progress: progress.step < 3)
+    run(tmp_path / "picture", pictures, replace(quick, network="picture"))
+    (tmp_path / "picture" / "model.safetensors").replace(selection)
+    with pytest.raises(ValueError, match="start must be a network for a selection"):
+        run(tmp_path / "bands", pictures, bands, resume=True)
+
+
 def test_bands_need_the_network_whose_decisions_they_keep(quick, tmp_path, pictures, selection):
     with pytest.raises(ValueError, match=r"'bands' needs start.*set start"):
         replace(quick, network="bands", crop=64)

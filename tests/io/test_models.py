@@ -33,6 +33,12 @@ INFO = SegmentationInfo(
 WEIGHTS = {"head.weight": torch.randn(4, 2, 1, 1), "steps": torch.tensor(3)}
 
 
+def test_a_segmentation_has_four_classes_at_most():
+    net = INFO.architecture.model_copy(update={"out_channels": 5})
+    with pytest.raises(ValueError, match="at most 4 items"):
+        SegmentationInfo(architecture=net, classes=tuple("abcde"), channels=("DAPI",))
+
+
 @pytest.fixture
 def path(tmp_path):
     save_model(tmp_path / "m.safetensors", WEIGHTS, INFO)

@@ -80,6 +80,18 @@ def test_halves_become_their_mean():
     torch.testing.assert_close(net(there).flip(1), net(back), atol=1e-4, rtol=1e-4)
 
 
+def test_halves_of_the_inputs_of_an_odd_head_become_their_mean():
+    net, there, back = net_and_pictures(3, "batch")
+    tie_halves(net)
+    with torch.no_grad():
+        net.head.weight[0, 1] += 4
+    expected = net.head.weight[0, 1] - 2
+    tie_halves(net, mean=True)
+    half = net.head.in_channels // 2
+    torch.testing.assert_close(net.head.weight[0, [1, 1 + half]], expected.expand(2, 1, 1))
+    torch.testing.assert_close(net(there), net(back), atol=1e-4, rtol=1e-4)
+
+
 def test_instance_norms_do_not_mix_the_halves():
     net, there, back = net_and_pictures(2, "instance")
     tie_halves(net)

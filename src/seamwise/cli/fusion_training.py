@@ -44,8 +44,8 @@ def train_fusion(
     network: Annotated[
         FusionNetwork | None,
         typer.Option(
-            help="What the network predicts: the sharper source (selection, HF-Seg) or the "
-            "colours (picture, HF-Reg).",
+            help="What the network predicts: the sharper source (selection, HF-Seg), this and "
+            "weights near seams (bands; needs start in --settings) or colours (picture, HF-Reg).",
             show_default="selection",
         ),
     ] = None,
@@ -63,7 +63,7 @@ def train_fusion(
         int | None,
         typer.Option(
             min=1,
-            help="Pairs in each training step; each is used in both orders.",
+            help="Pairs in each training step, each in both orders (bands: in one).",
             show_default="4",
         ),
     ] = None,

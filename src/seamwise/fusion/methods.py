@@ -96,7 +96,7 @@ def fuse(
         channels. Files are read one at a time; they are never all in memory.
     model : str, path or Model
         "auto": focus-burst for three frames and more, focus-pair for two and where only two frames
-        add detail (see Notes), focus-seg where there is a `mode`. Or a shipped model
+        add detail (see `fuse_burst`), focus-seg where there is a `mode`. Or a shipped model
         ("focus-burst", "focus-pair", "focus-seg", "focus-reg"), a model file, what `load` returned,
         or a classical method: "laplacian", "gff", "dct", "dct-cv", "matting", "cnn" (see
         `fusion.classical`).

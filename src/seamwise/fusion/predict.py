@@ -27,7 +27,6 @@ Model = ReadyNetwork[FusionInfo]
 TILE = 1024
 _OVERLAP = 64
 _ROUNDS = 2
-_SELECTING = ("selection", "bands")
 
 
 def load(model: str | Path, *, device: str = "auto", runtime: str = "auto") -> Model:
@@ -122,22 +121,24 @@ def _fuse(
     nearest = model.info.output == "picture" if nearest is None else nearest
     shape = a.shape[:2]
     image, depth = np.empty_like(a), np.empty(shape, np.uint8)
-    selects = model.info.output in _SELECTING
-    output = partial(_output, brightness.seen(a), brightness.seen(b), model)
-    if model.info.output == "bands":
-        output = partial(_by_bands, a, b, brightness, model)
-    for box, slab in _slabs(shape, output, model, tile):
+    kind = model.info.output
+    compute = (
+        partial(_by_bands, a, b, brightness, model)
+        if kind == "bands"
+        else partial(_output, brightness.seen(a), brightness.seen(b), model)
+    )
+    for box, slab in _slabs(shape, compute, model, tile):
         part_a, part_b = a[box], b[box]
-        if model.info.output == "bands":
+        if kind == "bands":
             fused = _as_colours(slab[1:], part_a)
-        elif selects:
+        elif kind == "selection":
             fused = _select(part_a, part_b, slab[0])
         else:
             fused = brightness.restored(_as_colours(slab, part_a))
         if nearest:
             fused = _nearest(part_a, part_b, _nearness(fused, part_a, part_b))
         image[box] = fused
-        depth[box] = slab[0] < 0.5 if selects else _nearness(fused, part_a, part_b) < 0
+        depth[box] = _nearness(fused, part_a, part_b) < 0 if kind == "picture" else slab[0] < 0.5
     return Fusion(image, depth)
 
 
@@ -200,10 +201,10 @@ def check_options(model: Model, *, mode: FusionMode | None = None, tile: int | N
             f"mode {mode!r} is for networks that take pairs, like focus-seg, and this one sees all "
             "frames: remove it, or choose focus-seg"
         )
-    if mode == "together" and model.info.output not in _SELECTING:
+    if mode == "together" and model.info.output != "selection":
         raise ValueError(
-            "mode 'together' needs a network that selects sources, like focus-seg: "
-            "use mode 'sequence'"
+            "mode 'together' needs a network that only selects sources: choose focus-seg, or use "
+            "mode 'sequence'"
         )
 
 

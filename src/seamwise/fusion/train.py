@@ -1,4 +1,4 @@
-"""Train a fusion network, HF-Seg or HF-Reg; see `train`."""
+"""Train a fusion network for pairs; see `train`."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,15 +107,16 @@ def train(
     for picture in (*training, *validation):
         photo_info(picture.image)  # fails now, not in the middle of the run
     info = _describe(settings, training, validation, features)
+    goes_on, is_of_bands = resume and has_checkpoint(output), settings.network == "bands"
     start = None
-    if settings.start is not None and not (resume and has_checkpoint(output)):
+    if settings.start is not None and (is_of_bands or not goes_on):
         start = _first_weights(settings.start, info)
     bands_loss = None
-    if settings.network == "bands":
-        decisions = load(cast(str, settings.start), device=device)
+    if is_of_bands:
+        decisions = load(cast(str, settings.start), device=device, runtime="torch")
         bands_loss = BandsLoss(decisions)
-        soft = {name: getattr(decisions.info, name) for name in ("temperature", "smoothing")}
-        info = info.model_copy(update=soft)
+        softness = {name: getattr(decisions.info, name) for name in ("temperature", "smoothing")}
+        info = info.model_copy(update=softness)
     return fit(
         _FusionTask(info, settings, training, validation, features, bands_loss),
         settings,
@@ -124,7 +125,7 @@ def train(
         device=device,
         report=report,
         constrain=_constraint(settings),
-        start=start,
+        start=None if goes_on else start,
     )
 
 

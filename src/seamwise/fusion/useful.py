@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.frames import Frames
 from seamwise.fusion.result import Fusion
-from seamwise.types import Picture
 
 # Frames out of focus between two that show a scene whole have at most 0.0003 of the strength of the
 # details in `benchmarks/moved.py few`; of those that add something, the third of three has 0.0008.
 _LEAST_DETAIL = 0.0005
-_BRIGHT, _DARKER, _WHITE = 0.78, 0.6, 0.97  # of the range: a disc of a highlight, none, its core
+_BRIGHT, _DARKER, _WHITE = 0.78, 0.6, 0.97  # of the brightest: a disc of a highlight, none, a core
 _IN_ONE, _DISCS, _LOST = 0.2, 0.1, 1.5  # shares of what is bright; of what is white
+_FEW = 10  # values: hot pixels are not discs
 _LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
 
 
@@ -59,7 +59,10 @@ def second_opinion(
     if fusion.detail is None:
         if not _may_have_discs(fusion, frames):
             return fusion
-        words = "highlights grow to discs: focus-burst fused both frames"
+        words = (
+            "what look like highlights grow to discs: focus-burst fused both frames; "
+            "the model focus-pair would fuse them as a pair"
+        )
         return _without_discs(fusion, _noted(other(range(len(frames))), words))
     pair = _pair_with_detail(fusion.detail)
     if not pair:
@@ -85,18 +88,18 @@ def _may_have_discs(fusion: Fusion, frames: Frames) -> bool:
     """Whether much of what is bright in the picture is bright in one of two frames alone."""
     if len(frames) != 2:
         return False
-    is_bright = fusion.image > _BRIGHT
-    in_one = np.count_nonzero(is_bright & (np.minimum(frames[0], frames[1]) < _DARKER))
+    white = fusion.image.max()
+    is_bright = fusion.image > _BRIGHT * white
+    in_one = np.count_nonzero(is_bright & (np.minimum(frames[0], frames[1]) < _DARKER * white))
     return bool(in_one > _IN_ONE * np.count_nonzero(is_bright))
 
 
 def _without_discs(pair: Fusion, burst: Fusion) -> Fusion:
     """The fusion of a pair; that of the burst if the pair has discs, or lacks cores that it has."""
-    discs = np.count_nonzero((pair.image > _BRIGHT) & (burst.image < _DARKER))
-    has_discs = discs > _DISCS * _above(burst.image, _BRIGHT)
-    has_lost = _above(burst.image, _WHITE) > _LOST * _above(pair.image, _WHITE)
+    white = max(pair.image.max(), burst.image.max())
+    of_pair, of_burst = pair.image / white, burst.image / white
+    discs = np.count_nonzero((of_pair > _BRIGHT) & (of_burst < _DARKER))
+    has_discs = discs > _FEW + _DISCS * np.count_nonzero(of_burst > _BRIGHT)
+    cores = np.count_nonzero(of_burst > _WHITE)
+    has_lost = cores > _FEW + _LOST * np.count_nonzero(of_pair > _WHITE)
     return burst if has_discs or has_lost else pair
-
-
-def _above(picture: Picture, value: float) -> int:
-    return int(np.count_nonzero(picture > value))

@@ -184,7 +184,7 @@ class SegmentationInfo(ModelInfo):
     """
 
     task: Literal["segmentation"] = "segmentation"
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = Field(max_length=4)
     channels: tuple[str, ...]
     spacing: tuple[_Length, ...] | None = None
     zoom: float = Field(default=1.0, ge=1 / 32, le=32)
@@ -259,7 +259,7 @@ class FusionInfo(ModelInfo):
             )
         if self.output == "picture" and (self.temperature, self.smoothing) != (1, 0):
             raise ValueError(
-                "temperature and smoothing are for output 'selection': a picture has no logits"
+                "temperature and smoothing must be 1 and 0 for a picture, which has no logits"
             )
         return self
 

@@ -67,7 +67,7 @@ def tie_halves(net: UNet, *, mean: bool = False) -> None:
         _tie(net.head.weight, inputs=_exchange([width]), mean=mean)
         _tie(cast(Tensor, net.head.bias), mean=mean)
     else:
-        net.head.weight[:, width // 2 :] = net.head.weight[:, : width // 2]
+        _tie(net.head.weight.transpose(0, 1), mean=mean)
 
 
 def _layers(net: UNet) -> Iterator[tuple[nn.Module, Sequence[int]]]:
