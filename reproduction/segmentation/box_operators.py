@@ -70,7 +70,8 @@ def roi_align(
 
     Each bin has n × n points, where the features are interpolated linearly between the pixels. A
     pixel k lies at the coordinate k; a box narrower than one pixel counts as one pixel wide.
-    Beyond the border the values of the border are repeated.
+    Beyond the border the values of the border are repeated; torchvision has 0 beyond one pixel
+    outside.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def stand_in() -> bool:
     Returns
     -------
     bool
-        Whether ours are in use.
+        Whether ours are in use, also from an earlier call.
 
     Raises
     ------
@@ -150,7 +151,8 @@ def stand_in() -> bool:
     """
     try:
         importlib.import_module("torchvision")
-        return False
+        boxes = importlib.import_module("torchvision.ops.boxes")
+        return boxes.nms is non_maximum_suppression
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise

@@ -59,12 +59,12 @@ def test_a_slow_plain_suppression_keeps_the_same(script):
 
     kept = []
     for i in np.argsort(-scores):
-        mine = pixels(boxes[i])
+        box = pixels(boxes[i])
         others = [pixels(boxes[j]) for j in kept]
-        if all(len(mine & other) / len(mine | other) <= 0.4 for other in others):
+        if all(len(box & other) / len(box | other) <= 0.4 for other in others):
             kept.append(i)
-    found = script.non_maximum_suppression(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4)
-    assert found.tolist() == kept
+    answer = script.non_maximum_suppression(torch.from_numpy(boxes), torch.from_numpy(scores), 0.4)
+    assert answer.tolist() == kept
     assert 5 < len(kept) < 55
 
 
@@ -80,16 +80,16 @@ def ramp(height=4, width=6):
 def test_a_bin_has_the_mean_of_its_points(script):
     box = torch.tensor([[1.0, 0.0, 5.0, 2.0]])  # a bin is two pixels wide and one high
     for points in (1, 2, -1):
-        found = script.roi_align(ramp(), [box], 2, sampling_ratio=points)
-        assert found.tolist() == [[[[7.0, 9.0], [17.0, 19.0]]]]  # 10 · 0.5 + 2, …
+        aligned = script.roi_align(ramp(), [box], 2, sampling_ratio=points)
+        assert aligned.tolist() == [[[[7.0, 9.0], [17.0, 19.0]]]]  # 10 · 0.5 + 2, …
 
 
 def test_bins_may_be_other_than_square_and_features_smaller_than_the_image(script):
     box = torch.tensor([[2.0, 0.0, 10.0, 4.0]])
-    found = script.roi_align(ramp(), [box], (2, 4), spatial_scale=0.5, sampling_ratio=2)
-    assert found.shape == (1, 1, 2, 4)
+    aligned = script.roi_align(ramp(), [box], (2, 4), spatial_scale=0.5, sampling_ratio=2)
+    assert aligned.shape == (1, 1, 2, 4)
     np.testing.assert_allclose(
-        found[0, 0], [[6.5, 7.5, 8.5, 9.5], [16.5, 17.5, 18.5, 19.5]], rtol=1e-5
+        aligned[0, 0], [[6.5, 7.5, 8.5, 9.5], [16.5, 17.5, 18.5, 19.5]], rtol=1e-5
     )
 
 
@@ -97,17 +97,17 @@ def test_the_points_of_a_bin_are_as_many_as_its_pixels(script):
     """So each value of a row of 0, 1, 0, 1, … counts as much as the others."""
     stripes = torch.tensor([0.0, 1.0]).repeat(4)[None, None, None].expand(1, 1, 1, 8)
     box = torch.tensor([[-0.5, 0.0, 7.5, 1.0]])  # bins of 8 / 2 pixels along x
-    found = script.roi_align(stripes, [box], (1, 2))
-    np.testing.assert_allclose(found.flatten(), [0.5, 0.5])
+    aligned = script.roi_align(stripes, [box], (1, 2))
+    np.testing.assert_allclose(aligned.flatten(), [0.5, 0.5])
     box = torch.tensor([[-0.5, 0.0, 5.5, 1.0]])  # of 6 / 2
-    found = script.roi_align(stripes, [box], (1, 2))
-    np.testing.assert_allclose(found.flatten(), [1 / 3, 2 / 3], rtol=1e-5)
+    aligned = script.roi_align(stripes, [box], (1, 2))
+    np.testing.assert_allclose(aligned.flatten(), [1 / 3, 2 / 3], rtol=1e-5)
 
 
 def test_a_narrow_box_counts_as_one_pixel_wide_and_the_border_goes_on(script):
     box = torch.tensor([[2.0, 1.0, 2.0, 1.0], [5.0, 3.0, 9.0, 9.0]])
-    found = script.roi_align(ramp(), [box], 1, sampling_ratio=1)
-    assert found.flatten().tolist() == [17.5, 35.0]  # at (1.5, 2.5); beyond the last pixel
+    aligned = script.roi_align(ramp(), [box], 1, sampling_ratio=1)
+    assert aligned.flatten().tolist() == [17.5, 35.0]  # at (1.5, 2.5); beyond the last pixel
 
 
 def test_boxes_know_their_image(script):
@@ -133,10 +133,10 @@ def test_gradients_flow_into_the_features(script):
 
 
 def modules(monkeypatch, *names):
-    found = {name: ModuleType(name) for name in names}
-    for name, module in found.items():
+    stubs = {name: ModuleType(name) for name in names}
+    for name, module in stubs.items():
         monkeypatch.setitem(sys.modules, name, module)
-    return found
+    return stubs
 
 
 USERS = (
@@ -147,13 +147,14 @@ USERS = (
 
 
 def test_a_torchvision_that_works_keeps_its_own(script, monkeypatch):
-    found = modules(monkeypatch, "torchvision", *USERS)
+    stubs = modules(monkeypatch, "torchvision", *USERS)
+    own = stubs["torchvision.ops.boxes"].nms = object()
     assert not script.stand_in()
-    assert not hasattr(found["torchvision.ops.boxes"], "nms")
+    assert stubs["torchvision.ops.boxes"].nms is own
 
 
 def test_a_torchvision_without_operators_gets_ours(script, monkeypatch):
-    found = modules(monkeypatch, *USERS)
+    stubs = modules(monkeypatch, *USERS)
     real, defined = script.importlib.import_module, []
 
     def imported(name):
@@ -165,9 +166,11 @@ def test_a_torchvision_without_operators_gets_ours(script, monkeypatch):
     monkeypatch.setattr(torch.library, "define", lambda name, schema: defined.append(name))
     assert script.stand_in()
     assert defined == ["torchvision::nms", "torchvision::qnms"]
-    assert found["torchvision.ops.boxes"].nms is script.non_maximum_suppression
+    assert stubs["torchvision.ops.boxes"].nms is script.non_maximum_suppression
     for user in USERS[1:]:
-        assert found[user].roi_align is script.roi_align
+        assert stubs[user].roi_align is script.roi_align
+    assert script.stand_in()  # a second call does not take ours for torchvision's
+    assert len(defined) == 2
 
 
 def test_another_fault_of_torchvision_is_its_own(script, monkeypatch):

@@ -359,6 +359,7 @@ def pretend(monkeypatch, nms):
     package.__version__, package.ops, ops.boxes, boxes.nms = "1.2", ops, boxes, nms
     monkeypatch.setitem(sys.modules, "torchvision", package)
     monkeypatch.setitem(sys.modules, "torchvision.ops", ops)
+    monkeypatch.setitem(sys.modules, "torchvision.ops.boxes", boxes)
 
 
 def test_a_torchvision_that_cannot_compute_on_the_device_is_told_apart_from_one_that_can(
