@@ -440,9 +440,9 @@ def draw(study: Study, name: str, net: nn.Module, path: Path) -> None:
     figure = Figure(figsize=(3.4 * len(images), 7.4), layout="constrained")
     panels = figure.subplots(2, len(images), squeeze=False)
     for (above, below), image in zip(panels.T, images, strict=True):
-        found = cells(image, net, device, min_size=data.settings.min_size)
-        counts = match(image.labels, found)
-        for panel, labels in ((above, image.labels), (below, found)):
+        predicted = cells(image, net, device, min_size=data.settings.min_size)
+        counts = match(image.labels, predicted)
+        for panel, labels in ((above, image.labels), (below, predicted)):
             panel.imshow(overlay(image.image, labels), interpolation="nearest")
             panel.set_axis_off()
         above.set_title(f"truth, {counts.n_true} cells", fontsize=10)

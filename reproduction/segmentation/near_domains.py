@@ -122,9 +122,9 @@ def kind_key(training: str, target: str) -> str:
 
 def quality(units: Units, key: str, way: str, rule: str = "MAP") -> str:
     """Write PQ, or a dash if it was not measured."""
-    found = units.of(key)
-    is_measured = bool(found) and all(rule in unit.get(way, {}) for unit in found)
-    return units.cell(key, way, rule, metric="PQ") if is_measured else "—"
+    measured = units.of(key)
+    has_rule = bool(measured) and all(rule in unit.get(way, {}) for unit in measured)
+    return units.cell(key, way, rule, metric="PQ") if has_rule else "—"
 
 
 def rows() -> list[tuple[str, str, str]]:

@@ -84,16 +84,16 @@ def measure(study: Study, name: str, python: Path, minutes: int) -> dict[str, An
     """Train if there is no network, find the cells of the test images, and score them."""
     data = study.data_set(name)
     folder = study.runs / f"{name}-stardist-{minutes}"
-    model, found = folder / "model", folder / "cells"
+    model, labels_folder = folder / "model", folder / "cells"
     seconds = None
     if not (model / "peer" / "thresholds.json").exists():
         export(data.training, folder / "training")
         seconds = peer(python, "train", folder / "training", "-o", model, "--minutes", minutes)
     export(data.test, folder / "test")
-    peer(python, "segment", folder / "test" / "images", "-o", found, "--model", model)
+    peer(python, "segment", folder / "test" / "images", "-o", labels_folder, "--model", model)
     min_size = data.settings.min_size
     labels = [
-        without_small(read_labels(found / f"{image.name}.tif").astype(np.int32), min_size)
+        without_small(read_labels(labels_folder / f"{image.name}.tif").astype(np.int32), min_size)
         for image in data.test
     ]
     scores = measures.scores(data.test, labels)

@@ -24,8 +24,8 @@ def test_an_image_is_hazy_by_its_name_and_otherwise_small_or_large_by_its_nuclei
     assert script.kind_of(images[1], {"b"}, 20.0) == "hazy"
     (tmp_path / "hazy.txt").write_text("c\nd\n")
     monkeypatch.setattr(script, "HAZY", tmp_path / "hazy.txt")
-    found = script.by_kind(images, 20.0)
-    assert {kind: [image.name for image in members] for kind, members in found.items()} == {
+    kinds = script.by_kind(images, 20.0)
+    assert {kind: [image.name for image in members] for kind, members in kinds.items()} == {
         "small": ["a"],
         "large": ["b"],
         "hazy": ["c", "d"],
@@ -90,8 +90,8 @@ def study(scripts, monkeypatch, tmp_path):
         lambda images, large_from: {"small": tuple(images[:1]), "large": tuple(images[1:])},
     )
     folders = ["--runs", str(tmp_path / "runs"), "-o", str(tmp_path / "results")]
-    given = ["near_domains.py", str(tmp_path), *folders, "--sets", "cells", "--quick"]
-    monkeypatch.setattr(sys, "argv", given)
+    command = ["near_domains.py", str(tmp_path), *folders, "--sets", "cells", "--quick"]
+    monkeypatch.setattr(sys, "argv", command)
     script.main()
     return json.loads((tmp_path / "results" / "quick" / "near-cells.json").read_text())["units"]
 

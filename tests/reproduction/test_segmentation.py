@@ -874,13 +874,47 @@ def test_the_scaling_study_runs_resumes_and_shows_what_it_measured(
     assert (tmp_path / "scaling-cells.png").stat().st_size > 5000
 
 
-def test_the_scaling_study_draws_curves_of_two_lengths_or_more(scripts):
-    def widths(*names):
+def test_the_scaling_study_draws_curves_of_two_widths_or_two_lengths_or_more(scripts):
+    def curves(*names):
         units = scripts.units.Units({f"{name}/j4/0": {} for name in names})
-        return scripts.scaling.widths_with_curves(units)
+        return [(c.title, c.numbers(c.sizes)) for c in scripts.scaling.curves(units)]
 
-    assert widths("width8-steps600", "width16-steps600") == []
-    assert widths("width8-steps600", "width16-steps600", "width16-steps2400") == [16]
+    assert curves("width8-steps600", "width16-steps2400") == []
+    assert curves("width8-steps600", "width16-steps600", "width16-steps2400") == [
+        ("600 steps", [8, 16]),
+        ("width 16", [600, 2400]),
+    ]
+    assert curves("width16-steps2400", "width32-steps2400") == [("2,400 steps", [16, 32])]
+
+
+def test_a_curve_has_the_losses_that_are_measured_at_its_sizes(scripts):
+    scaling = scripts.scaling
+
+    def scores(quality):
+        ones = [1, 1]
+        return {"n_true": ones, "n_pred": ones, "tp": ones, "iou": [quality] * 2}
+
+    units = scripts.units.Units(
+        {
+            "width8-steps600/j4/0": {"MAP": scores(0.5), "MAP+gap": scores(0.7)},
+            "width8-steps600/j4/1": {"MAP": scores(0.6), "MAP+gap": scores(0.7)},
+            "width16-steps600/j4/0": {"MAP": scores(0.8), "MAP+gap": scores(0.9)},
+            "width16-steps600/j3/0": {"MAP": scores(0.4)},
+        }
+    )
+    (curve,) = scaling.curves(units)
+    panel = scaling.Figure().subplots()
+    scaling.draw_losses(panel, units, curve, "MAP")
+    drawn = {
+        line.get_label(): line.lines[0].get_xydata().round(3).tolist() for line in panel.containers
+    }
+    assert drawn == {
+        "J3": [[16, 0.4]],
+        "J4": [[8, 0.55], [16, 0.8]],
+        "J4, gap as background": [[8, 0.7], [16, 0.9]],
+    }
+    assert panel.get_title() == "600 steps, MAP"
+    assert panel.get_xlabel() == "width"
 
 
 # --- J that counts cells

@@ -36,8 +36,8 @@ def environment(tmp_path):
 def run(scripts, monkeypatch, tmp_path):
     def command(*arguments):
         folders = ("--runs", tmp_path / "runs", "-o", tmp_path / "results", "--sets", "cells")
-        given = map(str, ("stardist_row.py", tmp_path, *folders, "--quick", *arguments))
-        monkeypatch.setattr(sys, "argv", list(given))
+        words = map(str, ("stardist_row.py", tmp_path, *folders, "--quick", *arguments))
+        monkeypatch.setattr(sys, "argv", list(words))
         scripts.stardist_row.main()
         return json.loads((tmp_path / "results" / "quick" / "stardist-cells.json").read_text())
 
