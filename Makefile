@@ -143,7 +143,8 @@ walls-model: $(VENV)/.installed
 	$(BIN)/python recipes/record_stack_range.py walls runs/walls-3d-second/snapshot-600.safetensors \
 	  --real $(DATA)/ovule3d/train/images/ovule.tif $(DATA)/ovule3d/train/masks/ovule.tif 0.235,0.15,0.15
 
-# the shipped fusion models and the weights of the method cnn; an hour each on one core; ten minutes for the last
+# the shipped fusion models and the weights of the method cnn; on one core an hour each for focus-seg and focus-reg,
+# 24 minutes for focus-pair, ten for cnn
 focus-models: $(VENV)/.installed
 	for name in focus-seg focus-reg; do \
 	  $(BIN)/seamwise train-fusion $(DATA)/fusion/bsds500 --settings recipes/$$name.toml -o runs/$$name \

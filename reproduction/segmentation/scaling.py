@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import measures
@@ -83,7 +84,7 @@ class Cell:
 
 def cells(described: Mapping[str, Any]) -> list[Cell]:
     """List the networks that the protocol asks for: those that cost least first, then by seed."""
-    found = [
+    planned = [
         Cell(Size(int(steps), width), loss, seed)
         for steps, seeds in described["steps"].items()
         for width in described["widths"]
@@ -91,12 +92,12 @@ def cells(described: Mapping[str, Any]) -> list[Cell]:
         for seed in seeds
     ]
     longest = described["longest"]
-    found += [
+    planned += [
         Cell(Size(longest["steps"], longest["width"]), loss, seed)
         for loss in longest["losses"]
         for seed in longest["seeds"]
     ]
-    return sorted(found, key=lambda cell: (cell.cost, cell.seed))
+    return sorted(planned, key=lambda cell: (cell.cost, cell.seed))
 
 
 def key(size: Size, loss: str) -> str:
@@ -106,8 +107,8 @@ def key(size: Size, loss: str) -> str:
 
 def sizes(units: Units) -> list[Size]:
     """List the sizes with measurements, by steps and width."""
-    found = (re.fullmatch(r"width(\d+)-steps(\d+)/.*", name) for name in units.content)
-    return sorted({Size(int(match[2]), int(match[1])) for match in found if match})
+    matches = (re.fullmatch(r"width(\d+)-steps(\d+)/.*", name) for name in units.content)
+    return sorted({Size(int(match[2]), int(match[1])) for match in matches if match})
 
 
 def state(units: Units) -> str:
@@ -127,12 +128,17 @@ def state(units: Units) -> str:
     return "\n".join([head, "", *lines, "", "The others are not run yet."])
 
 
+def has_rule(units: Units, loss: str, rule: str) -> bool:
+    """Tell whether a loss is measured, with this rule for every seed."""
+    measured = units.of(loss)
+    return bool(measured) and all(rule in unit for unit in measured)
+
+
 def table(units: Units) -> str:
     """Write PQ of each loss at each size, by arg max and by watershed."""
 
     def cell(loss: str, rule: str) -> str:
-        has_rule = all(rule in unit for unit in units.of(loss))
-        return units.cell(loss, rule, metric="PQ") if has_rule else "—"
+        return units.cell(loss, rule, metric="PQ") if has_rule(units, loss, rule) else "—"
 
     rules = ("MAP", GAP, "WT")
     lines = []
@@ -161,36 +167,72 @@ def verdicts(units: Units) -> str:
     return verdict_table(*map(claims, sizes(units)))
 
 
-def widths_with_curves(units: Units) -> list[int]:
-    """List the widths that are measured for two numbers of steps or more."""
-    counts = Counter(size.width for size in sizes(units))
-    return sorted(width for width, count in counts.items() if count > 1)
+@dataclass(frozen=True)
+class Curve:
+    """Sizes that differ in one of width and steps.
+
+    Attributes
+    ----------
+    title : str
+        What they have in common.
+    axis : str
+        "width" or "steps".
+    sizes : tuple of Size
+        Two or more.
+    """
+
+    title: str
+    axis: str
+    sizes: tuple[Size, ...]
+
+    def numbers(self, sizes: Iterable[Size]) -> list[int]:
+        """Return the places of sizes along the axis."""
+        return [getattr(size, self.axis) for size in sizes]
+
+
+def curves(units: Units) -> list[Curve]:
+    """List what is measured for two widths or more, then for two numbers of steps or more."""
+    of_steps: dict[int, list[Size]] = {}
+    of_width: dict[int, list[Size]] = {}
+    for size in sizes(units):
+        of_steps.setdefault(size.steps, []).append(size)
+        of_width.setdefault(size.width, []).append(size)
+    listed = [Curve(f"{steps:,} steps", "width", tuple(s)) for steps, s in of_steps.items()]
+    listed += [Curve(f"width {w}", "steps", tuple(s)) for w, s in sorted(of_width.items())]
+    return [curve for curve in listed if len(curve.sizes) > 1]
+
+
+def draw_losses(panel: Axes, units: Units, curve: Curve, decoder: str) -> None:
+    """Draw PQ of each loss along a curve, with the spread over seeds."""
+    lines = [(name, loss, decoder, "o-") for name, loss in SYSTEMS.items()]
+    if decoder == "MAP":
+        lines.append(("J4, gap as background", "j4", GAP, "s--"))
+    for name, loss, rule, style in lines:
+        measured = [s for s in curve.sizes if has_rule(units, key(s, loss), rule)]
+        if not measured:
+            continue
+        quality = [units.means(key(size, loss), rule, metric="PQ") for size in measured]
+        panel.errorbar(
+            curve.numbers(measured),
+            [np.mean(values) for values in quality],
+            [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in quality],
+            fmt=style, capsize=3, label=name,
+        )  # fmt: skip
+    numbers = curve.numbers(curve.sizes)
+    panel.set(title=f"{curve.title}, {decoder}", xlabel=curve.axis, ylabel="PQ", xscale="log")
+    panel.set_xticks(numbers, labels=[f"{number:,}" for number in numbers])
+    panel.minorticks_off()
 
 
 def draw(units: Units, path: Path) -> None:
-    """Draw PQ over the steps, a panel for each decoder and width, with the spread over seeds."""
-    measured = sizes(units)
-    widths = widths_with_curves(units)
-    figure = Figure(figsize=(4 * len(widths), 6.4), layout="constrained")
-    panels = figure.subplots(2, len(widths), squeeze=False, sharey=True)
-    steps = sorted({size.steps for size in measured})
-    for column, width in enumerate(widths):
-        for panel, rule in zip(panels[:, column], DECODERS, strict=True):
-            for name, loss in SYSTEMS.items():
-                of_width = [s for s in measured if s.width == width and units.of(key(s, loss))]
-                if not of_width:
-                    continue
-                quality = [units.means(key(s, loss), rule, metric="PQ") for s in of_width]
-                panel.errorbar(
-                    [size.steps for size in of_width],
-                    [np.mean(values) for values in quality],
-                    [np.std(values, ddof=1) if len(values) > 1 else 0.0 for values in quality],
-                    fmt="o-", capsize=3, label=name,
-                )  # fmt: skip
-            panel.set(title=f"width {width}, {rule}", xlabel="steps", ylabel="PQ", xscale="log")
-            panel.set_xticks(steps, labels=[f"{number:,}" for number in steps])
-            panel.minorticks_off()
-    panels[0, 0].legend(fontsize="small", ncols=2)
+    """Draw PQ over width and steps: a row for each decoder, a column for each curve."""
+    columns = curves(units)
+    figure = Figure(figsize=(1.5 + 3.6 * len(columns), 6.4), layout="constrained")
+    panels = figure.subplots(len(DECODERS), len(columns), squeeze=False, sharey=True)
+    for row, decoder in zip(panels, DECODERS, strict=True):
+        for panel, curve in zip(row, columns, strict=True):
+            draw_losses(panel, units, curve, decoder)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper")
     figure.savefig(path, dpi=90)
 
 
@@ -199,7 +241,7 @@ def section(results: Path, pictures: Path) -> str:
 
     def part(name: str, units: Units) -> Iterable[str]:
         parts = [state(units), table(units), verdicts(units)]
-        if widths_with_curves(units):
+        if curves(units):
             draw(units, pictures / f"scaling-{name}.png")
             parts.append(f"![PQ against width and steps](images/scaling-{name}.png)")
         return parts
