@@ -84,8 +84,8 @@ def main() -> None:
         parser.error(f"--pairs must be 2 or more, not {arguments.pairs}")
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem, count = ("table8-quick", 2) if arguments.quick else ("table8", arguments.pairs)
-    found = pairs(arguments.data, count)
-    scores = comparison.score(found, scores_path=arguments.output / f"{stem}.json")
+    chosen_pairs = pairs(arguments.data, count)
+    scores = comparison.score(chosen_pairs, scores_path=arguments.output / f"{stem}.json")
     comparison.write(scores, section(scores), arguments.output, stem)
 
 

@@ -47,8 +47,8 @@ def main() -> None:
     arguments = script_parser(__doc__, "two pairs; files are called table9-quick…").parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem, count = ("table9-quick", 2) if arguments.quick else ("table9", None)
-    found = pairs(arguments.data, count)
-    scores = comparison.score(found, scores_path=arguments.output / f"{stem}.json")
+    chosen_pairs = pairs(arguments.data, count)
+    scores = comparison.score(chosen_pairs, scores_path=arguments.output / f"{stem}.json")
     comparison.write(scores, section(scores), arguments.output, stem)
 
 

@@ -66,10 +66,10 @@ def measure(stacks: int) -> dict[str, dict[str, list[float]]]:
         for number in range(stacks):
             drawn = draw_stack(number, photons)
             for name, enhance in ENHANCEMENTS.items():
-                found = match(drawn.labels, find_cells(enhance(drawn.image)))
+                matching = match(drawn.labels, find_cells(enhance(drawn.image)))
                 unit = units.setdefault(f"{noise}/{name}/0", {})
-                counts = {"n_true": found.n_true, "n_pred": found.n_pred, "tp": found.tp}
-                counts["iou"] = round(found.mean_matched_score * found.tp, 4)
+                counts = {"n_true": matching.n_true, "n_pred": matching.n_pred, "tp": matching.tp}
+                counts["iou"] = round(matching.mean_matched_score * matching.tp, 4)
                 for key, value in counts.items():
                     unit.setdefault(key, []).append(value)
         print(f"{noise} done", flush=True)
@@ -83,9 +83,11 @@ def table(units: Units) -> str:
         for name in ENHANCEMENTS:
             loss = f"{noise}/{name}"
             (unit,) = units.of(loss)
-            found, true = int(sum(unit["tp"])), int(sum(unit["n_true"]))
+            n_found, n_true = int(sum(unit["tp"])), int(sum(unit["n_true"]))
             quality = units.cell(loss, metric="PQ")
-            lines.append([f"{noise}, {name}", f"{found} of {true}", f"{found / true:.2f}", quality])
+            lines.append(
+                [f"{noise}, {name}", f"{n_found} of {n_true}", f"{n_found / n_true:.2f}", quality]
+            )
     return markdown_table(["", "cells found", "share", "PQ"], lines)
 
 
@@ -116,14 +118,14 @@ def draw(path: Path) -> None:
     for line, (name, enhance) in zip(panels, ENHANCEMENTS.items(), strict=True):
         image = enhance(drawn.image)
         labels = find_cells(image)
-        found = match(drawn.labels, labels)
+        matching = match(drawn.labels, labels)
         bright = float(np.percentile(image, 99.8))
         line[0].imshow(image[middle], cmap="gray", vmax=bright)
         line[0].set_title(TITLES[name])
         line[1].imshow(image[:, row], cmap="gray", vmax=bright, aspect=SPACING[0])
         line[1].set_title("the same, from the side")
         line[2].imshow(colours[labels[middle]])
-        line[2].set_title(f"in the whole stack {found.tp} of {found.n_true} found")
+        line[2].set_title(f"in the whole stack {matching.tp} of {matching.n_true} found")
         line[3].imshow(colours[labels[:, row]], aspect=SPACING[0])
         line[3].set_title("the same, from the side")
     for panel in panels.flat:

@@ -153,8 +153,8 @@ def show(axes: Axes, picture: Picture, title: str = "") -> None:
 
 def show_cells(axes: Axes, image: AnnotatedImage, labels: Picture, title: str) -> None:
     """Show outlines, with how many are right."""
-    found = match(image.labels, labels)
-    show(axes, overlay(image.image, labels), f"{title}: {found.tp} right, {found.fp} false")
+    matching = match(image.labels, labels)
+    show(axes, overlay(image.image, labels), f"{title}: {matching.tp} right, {matching.fp} false")
 
 
 def show_truth(axes: Axes, image: AnnotatedImage) -> None:
@@ -197,8 +197,8 @@ def on_scenes(
         image = scene(number)
         show_truth(row[0], image)
         for panel, loss in zip(row[1:], losses, strict=True):
-            found = cells(image, networks.model(loss, damage), decode)
-            show_cells(panel, image, found, f"{TITLES[loss]}, {decode}")
+            labels = cells(image, networks.model(loss, damage), decode)
+            show_cells(panel, image, labels, f"{TITLES[loss]}, {decode}")
     return figure
 
 

@@ -107,9 +107,9 @@ def recipes(units: Units) -> list[str]:
 
 def claims(units: Units, others: Units) -> list[Claim]:
     """Judge StarDist against systems of the study with a tuned watershed."""
-    both = Units({**others.content, **units.content})
+    all_units = Units({**others.content, **units.content})
     return [
-        both.above(f"(not in the thesis) StarDist, {recipe} > {system} by WT", (recipe,), path)
+        all_units.above(f"(not in the thesis) StarDist, {recipe} > {system} by WT", (recipe,), path)
         for recipe in recipes(units)
         for system, path in COMPARED.items()
         if others.of(path[0])

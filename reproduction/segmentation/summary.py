@@ -66,8 +66,8 @@ def render(words: str, results: Path, seconds: Path) -> str:
         kind, _, rest = match[1].partition(" ")
         if kind == "claim":
             place, _, text = rest.partition(": ")
-            found = claim(*place.split(), text, results)
-            return f"**{found.verdict}** ({found.numbers})"
+            judged = claim(*place.split(), text, results)
+            return f"**{judged.verdict}** ({judged.numbers})"
         if kind == "score":
             measured, name, loss, rule, metric = split(match[0], rest, SCORE)
             return Units.read(results, measured, name).cell(loss, rule, metric=metric)

@@ -67,8 +67,8 @@ def test_it_is_trained_once_and_scored_on_the_test_images(run, environment, tmp_
     assert unit["training_seconds"] >= 0
     folder = tmp_path / "runs" / "quick" / "cells-stardist-3"
     assert len(list((folder / "training" / "masks").iterdir())) == 2
-    said = json.loads((folder / "model" / "peer" / "thresholds.json").read_text())
-    assert said[-2:] == ["--minutes", "3"]
+    command = json.loads((folder / "model" / "peer" / "thresholds.json").read_text())
+    assert command[-2:] == ["--minutes", "3"]
     (tmp_path / "results" / "quick" / "stardist-cells.json").unlink()
     (folder / "cells").rename(folder / "before")
     assert (
