@@ -650,7 +650,6 @@ def test_an_alignment_follows_the_names_of_the_frames(tmp_path):
 
 
 def test_pairs_with_discs_of_highlights_share_the_other_network(tmp_path, monkeypatch):
-    """Each has the bytes of focus-burst and a line; the network is loaded once for both."""
     loaded = []
     load = batch.named_network
     monkeypatch.setattr(
@@ -666,11 +665,10 @@ def test_pairs_with_discs_of_highlights_share_the_other_network(tmp_path, monkey
             stored = np.round(255 * np.clip(frame, 0, 1) ** (1 / 2.2)).astype(np.uint8)
             write_photo(tmp_path / "in" / name / f"{number}.png", stored)
     outcomes = run([tmp_path / "in"], tmp_path / "out", model="auto")
-    run([tmp_path / "in"], tmp_path / "burst", model="focus-burst")
     for outcome, name in zip(outcomes, "pq", strict=True):
         assert any("highlights grow to discs" in line for line in outcome.messages)
-        first, second = (read_photo(tmp_path / to / f"{name}.png") for to in ("out", "burst"))
-        assert np.array_equal(first.pixels, second.pixels)
+        fused = read_photo(tmp_path / "out" / f"{name}.png").pixels
+        assert (fused > 200).sum() == 3 * 4 * 6  # the spots, a pixel each
     assert loaded == ["focus-burst"]
 
 

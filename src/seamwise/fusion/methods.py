@@ -203,7 +203,7 @@ def fuse_burst(
     Notes
     -----
     With "auto", if only two frames have over 1/2000 of the finest details, they are fused as two
-    frames are. A pair with highlights that grow to discs is fused as a burst. Both unless frames
+    frames are. Where highlights of a pair grow to discs, it is fused as a burst. Both unless frames
     may be transparent or exceed 8 megapixels.
     """
     if options.skip_bad:

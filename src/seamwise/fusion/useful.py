@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from seamwise.fusion.alignment import Alignment
 from seamwise.fusion.frames import Frames
+from seamwise.fusion.highlights import discs_of_highlights, without_discs
 from seamwise.fusion.result import Fusion
 
 # Frames out of focus between two that show a scene whole have at most 0.0003 of the strength of the
 # details in `benchmarks/moved.py few`; of those that add something, the third of three has 0.0008.
 _LEAST_DETAIL = 0.0005
-_BRIGHT, _DARKER, _WHITE = 0.78, 0.6, 0.97  # of the brightest: a disc of a highlight, none, a core
-_IN_ONE, _DISCS, _LOST = 0.2, 0.1, 1.5  # shares of what is bright; of what is white
-_FEW = 10  # values: hot pixels are not discs
 _LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
 
 
@@ -50,26 +48,24 @@ def second_opinion(
     Returns
     -------
     Fusion
-        With two frames, that of the network for bursts if highlights of one grow to discs in the
-        other, which a network for pairs takes for sharp things. With more, that of the only two
-        that add detail, unless it has such discs. Otherwise the one given.
+        With two frames, the one given; with more, that of the only two that add detail, if there
+        are. Where highlights of one grow to discs in the other, which a network for pairs takes
+        for sharp things, the network for bursts decides.
     """
     if fusion.depth.size > _LARGEST_PAIR:
         return fusion
     if fusion.detail is None:
-        if not _may_have_discs(fusion, frames):
+        if len(frames) != 2:
             return fusion
-        words = (
-            "what look like highlights grow to discs: focus-burst fused both frames; "
-            "the model focus-pair would fuse them as a pair"
-        )
-        return _without_discs(fusion, _noted(other(range(len(frames))), words))
+        return _repaired(fusion, frames, lambda: other(range(2)))
     pair = _pair_with_detail(fusion.detail)
     if not pair:
         return fusion
     first, second = (Path(names[number]).name for number in pair)
     words = f"only {first} and {second} add detail: focus-pair fused them as a pair"
-    return _without_discs(_noted(other(pair), words), fusion)
+    return _repaired(
+        _noted(other(pair), words), [frames[number] for number in pair], lambda: fusion
+    )
 
 
 def _pair_with_detail(shares: NDArray[np.floating[Any]]) -> list[int]:
@@ -84,22 +80,15 @@ def _noted(fusion: Fusion, words: str) -> Fusion:
     return replace(fusion, notes=(*fusion.notes, words))
 
 
-def _may_have_discs(fusion: Fusion, frames: Frames) -> bool:
-    """Whether much of what is bright in the picture is bright in one of two frames alone."""
-    if len(frames) != 2:
-        return False
-    white = fusion.image.max()
-    is_bright = fusion.image > _BRIGHT * white
-    in_one = np.count_nonzero(is_bright & (np.minimum(frames[0], frames[1]) < _DARKER * white))
-    return bool(in_one > _IN_ONE * np.count_nonzero(is_bright))
-
-
-def _without_discs(pair: Fusion, burst: Fusion) -> Fusion:
-    """The fusion of a pair; that of the burst if the pair has discs, or lacks cores that it has."""
-    white = max(pair.image.max(), burst.image.max())
-    of_pair, of_burst = pair.image / white, burst.image / white
-    discs = np.count_nonzero((of_pair > _BRIGHT) & (of_burst < _DARKER))
-    has_discs = discs > _FEW + _DISCS * np.count_nonzero(of_burst > _BRIGHT)
-    cores = np.count_nonzero(of_burst > _WHITE)
-    has_lost = cores > _FEW + _LOST * np.count_nonzero(of_pair > _WHITE)
-    return burst if has_discs or has_lost else pair
+def _repaired(pair: Fusion, frames: Frames, burst: Callable[[], Fusion]) -> Fusion:
+    """The fusion of a pair; that of the burst where a highlight has grown to a disc."""
+    mask = discs_of_highlights(frames[0], frames[1], pair.image)
+    if not mask.any():
+        return pair
+    of_burst = burst()
+    share = f"{100 * mask.mean():.1g} %"
+    return replace(
+        _noted(pair, f"highlights grow to discs: focus-burst fused {share} of the picture"),
+        image=without_discs(pair.image, of_burst.image, mask),
+        depth=np.where(mask, of_burst.depth, pair.depth),
+    )
