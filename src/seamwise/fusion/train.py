@@ -139,13 +139,13 @@ def _first_weights(start: str, info: FusionInfo) -> dict[str, Tensor]:
         raise ValueError(
             f"start must be a network for a {output} with {net}, not {start}, "
             f"which is one for a {other.output} with {other.architecture}: "
-            "give network, width, depth and norm their values, or remove start"
+            "give network, width, depth and norm their values, or another start"
         )
     is_tied = other.training.get("settings", {}).get("symmetric")
     if info.training["settings"]["symmetric"] and not is_tied:
         raise ValueError(
             f"start must have tied weights, and {start} has not: "
-            "set symmetric = false, or remove start"
+            "set symmetric = false, or give another start"
         )
     if info.output == "bands":
         for name in ("head.weight", "head.bias"):  # all logits of a source are alike at first
