@@ -47,7 +47,7 @@ def test_train_fusion_then_fuse_then_info(run, burst, pictures, tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "word"), [
-    (("--network", "both"), "--network must be selection or picture, not 'both'"),
+    (("--network", "both"), "--network must be selection, bands or picture, not 'both'"),
     (("--loss", "l3"), "--loss must be nps, l1, l2, huber, gradient, ssim or perceptual, not 'l3'"),
     (("--loss", "l1"), "options of network 'picture'"),
     (("--settings", "bad.toml"),
