@@ -6,6 +6,8 @@ python benchmarks/moved.py static ../shared/data/fusion/bsds500
     do bursts that did not move keep their bytes with alignment?
 python benchmarks/moved.py few ../shared/data/fusion/bsds500
     2 to 5 frames of scenes that two show whole
+python benchmarks/moved.py highlights ../shared/data/fusion/bsds500
+    pairs of spots of a pixel, brighter than white and not, sharp in one of two frames
 
 `--scenes` names how many of each kind, `--counts` how many frames.
 """
@@ -172,11 +174,48 @@ def _few(kind: str, data: Path, number: int) -> tuple[Any, NDArray[np.uint8]]:
     return with_blurred, as_levels(pair.truth)
 
 
+BLURS, SPOTS = (2, 4, 8), {"highlights": 25.0, "beads": 0.9}
+
+
+def highlights(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:
+    """PSNR of pairs with bright spots, by the radius of the blur."""
+    ready = {"default": "auto", **methods(("focus-pair", "focus-burst", "gff"))}
+    head = " | ".join(f"{radius} pixels" for radius in BLURS)
+    for kind, brightness in SPOTS.items():
+        scores: dict[str, list[list[float]]] = {name: [] for name in ready}
+        for number in range(scenes):
+            layer = _with_spots(data, number, brightness)
+            bursts = [focus_burst([layer], (1, 0), blur=float(radius)) for radius in BLURS]
+            for name, method in ready.items():
+                images = [
+                    fuse(with_noise(burst.frames, (number, radius)), model=method).image
+                    for burst, radius in zip(bursts, BLURS, strict=True)
+                ]
+                scores[name].append(
+                    [
+                        metrics.psnr(image, as_levels(burst.truth))
+                        for image, burst in zip(images, bursts, strict=True)
+                    ]
+                )
+        print(f"\n| {kind}, PSNR, dB | {head} |\n|---" + "|---" * len(BLURS) + "|")
+        for name, rows in scores.items():
+            print(f"| {name} | {' | '.join(f'{x:.1f}' for x in np.mean(rows, 0))} |", flush=True)
+
+
+def _with_spots(data: Path, number: int, brightness: float) -> Layer:
+    """A dim picture, far from the lens, with twenty spots of a pixel."""
+    (layer,), _ = scene("surface", data, number)
+    light, rng = 0.3 * layer.light, np.random.default_rng(number)
+    y, x = (rng.integers(12, length - 12, 20) for length in SIZE)
+    light[y, x] = brightness
+    return Layer(light, layer.cover, np.ones(SIZE, np.float32))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    what = {"moved": moved, "static": static, "few": few}
+    what = {"moved": moved, "static": static, "few": few, "highlights": highlights}
     parser.add_argument("what", choices=sorted(what))
     parser.add_argument("data", type=Path)
     parser.add_argument("--kinds", nargs="+", default=KINDS)

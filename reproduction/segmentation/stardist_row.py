@@ -23,7 +23,7 @@ import numpy as np
 import tifffile
 
 import measures
-from seamwise.analysis import Claim, markdown_table, verdict_table
+from seamwise.analysis import markdown_table
 from seamwise.io import read_labels
 from seamwise.labels import Labels, relabel
 from seamwise.segmentation import AnnotatedImage
@@ -105,17 +105,6 @@ def recipes(units: Units) -> list[str]:
     return sorted({key.rpartition("/")[0] for key in units.content})
 
 
-def claims(units: Units, others: Units) -> list[Claim]:
-    """Judge StarDist against systems of the study with a tuned watershed."""
-    all_units = Units({**others.content, **units.content})
-    return [
-        all_units.above(f"(not in the thesis) StarDist, {recipe} > {system} by WT", (recipe,), path)
-        for recipe in recipes(units)
-        for system, path in COMPARED.items()
-        if others.of(path[0])
-    ]
-
-
 def rows(name: str, units: Units, others: Units) -> list[Sequence[str]]:
     """Write a line for each length of training, and for the systems it is compared with."""
     lines = []
@@ -133,14 +122,11 @@ def rows(name: str, units: Units, others: Units) -> list[Sequence[str]]:
 
 def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
-    lines, judged = [], []
+    lines = []
     for name in SETS:
         units, others = (Units.read(results, kind, name) for kind in (KIND, "instances"))
         lines += rows(name, units, others)
-        judged += [family for family in [claims(units, others)] if family]
-    if not lines:
-        return ""
-    return f"{markdown_table(['', *METRICS], lines)}\n{verdict_table(*judged) if judged else ''}"
+    return markdown_table(["", *METRICS], lines) if lines else ""
 
 
 def main() -> None:

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from seamwise.fusion.highlights import discs_of_highlights, without_discs
+from seamwise.fusion.result import Fusion
+from seamwise.fusion.useful import second_opinion
 
 BACK = 0.1
 
@@ -75,3 +77,21 @@ def test_what_is_exchanged_has_a_soft_border():
     np.testing.assert_allclose(image[..., 1], expected, atol=1e-6)
     assert image[20, 25, 0] > 0.99
     assert image[5, 5, 0] == 0
+
+
+@pytest.mark.parametrize("side", [5, 45])
+def test_a_pair_is_repaired_and_a_line_tells_the_share_of_the_picture(side):
+    sharp, disc = frame((10, 20, 1, 1.0)), frame((10, 20, side, 0.9))
+    depth = np.zeros(sharp.shape, np.uint8)
+    fusion = second_opinion(
+        Fusion(disc, depth + 1), [sharp, disc], ["a", "b"], lambda numbers: Fusion(sharp, depth)
+    )
+    share = 100 * discs_of_highlights(sharp, disc, disc).mean()
+    assert fusion.notes == (
+        f"highlights grow to discs: focus-burst fused {share:.1f} % of the picture",
+    )
+    assert share > 10 or side == 5
+    inside = slice(10, 10 + side), slice(20, 20 + side)
+    np.testing.assert_allclose(fusion.image[inside], sharp[inside], atol=0.02)
+    assert not fusion.depth[inside].any()
+    assert fusion.depth[0, 0] == 1

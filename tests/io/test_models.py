@@ -8,6 +8,7 @@ from seamwise.io.models import (
     FORMAT_VERSION,
     Architecture,
     DecodeRule,
+    FusionInfo,
     NormalizationRule,
     SegmentationInfo,
     ThresholdPair,
@@ -279,3 +280,14 @@ def test_weights_that_are_not_finite_are_damaged(path, load, value):
     save_model(path, WEIGHTS | {"bias": torch.tensor([1, value])}, INFO)
     with pytest.raises(ValueError, match=r"m\.safetensors is damaged \(bias has NaN or infinite"):
         load(path, SegmentationInfo)
+
+
+def test_a_fault_of_no_single_field_is_one_line_with_a_way_out(tmp_path):
+    """Two outputs for a model of bands, which has one that decides and one for each band."""
+    net = Architecture(in_channels=6, out_channels=4, width=2, depth=1)
+    path = tmp_path / "m.safetensors"
+    save_model(path, WEIGHTS, FusionInfo(architecture=net, output="bands"))
+    content = path.read_bytes().replace(b'\\"out_channels\\": 4', b'\\"out_channels\\": 3')
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"m\.safetensors is damaged: a fusion .*: copy it again"):
+        load_model(path, FusionInfo)

@@ -86,9 +86,9 @@ def _repaired(pair: Fusion, frames: Frames, burst: Callable[[], Fusion]) -> Fusi
     if not mask.any():
         return pair
     of_burst = burst()
-    share = f"{100 * mask.mean():.1g} %"
+    share = max(100 * mask.mean(), 0.1)
     return replace(
-        _noted(pair, f"highlights grow to discs: focus-burst fused {share} of the picture"),
+        _noted(pair, f"highlights grow to discs: focus-burst fused {share:.1f} % of the picture"),
         image=without_discs(pair.image, of_burst.image, mask),
         depth=np.where(mask, of_burst.depth, pair.depth),
     )

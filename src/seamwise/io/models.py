@@ -446,5 +446,5 @@ def _parse(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
         return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        field, words = ".".join(map(str, first["loc"])), expected(first["msg"])
-        raise ValueError(f"model file {path} is damaged: {field}: {words}") from error
+        words = ": ".join(filter(None, [".".join(map(str, first["loc"])), expected(first["msg"])]))
+        raise ValueError(f"model file {path} is damaged: {words}: copy it again") from error

@@ -20,10 +20,10 @@ def tie_halves(net: UNet, *, mean: bool = False) -> None:
             [Q  P]              f(x_B, x_A) = f(x_A, x_B)                     (an odd number)
 
     up to the rounding of sums in another order. An even number of outputs has one half for each
-    picture. It costs nothing at inference: the network
-    is a `UNet` like any other, with half as many weights that are free. Called after each step of a
-    training whose batches hold both orders, the truth exchanged with them, it removes only what
-    rounding has put in, since the gradients of both halves are then the same.
+    picture. It costs nothing at inference: the network is a `UNet` like any other, with half as
+    many weights that are free. Called after each step of a training whose batches hold both orders,
+    the truth exchanged with them, it removes only what rounding has put in, since the gradients of
+    both halves are then the same.
 
     Parameters
     ----------
