@@ -1,7 +1,7 @@
 """Do dim frames fuse as well as bright ones? Pairs with truth that use a part of the range.
 
 python benchmarks/dim.py ../shared/data/fusion/bsds500 [--pairs 6]
-    PSNR in the range of the scene: focus-seg, the same without `find_brightness`, and gff
+    PSNR in the range of the scene: focus-pair, the same without `find_brightness`, and gff
 """
 
 import argparse
@@ -60,10 +60,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--pairs", type=int, default=6)
     options = parser.parse_args()
-    model = load("focus-seg")
+    model = load("focus-pair")
     drawn = [pair for x in SIMULATIONS.values() for pair in pairs(options.data, x, options.pairs)]
     print(f"\n{len(drawn)} pairs, half of them with matte edges\n")
-    print("| PSNR, dB | focus-seg | without | gff | seen as they are |\n|---|---|---|---|---|")
+    print("| PSNR, dB | focus-pair | without | gff | seen as they are |\n|---|---|---|---|---|")
     for code in CODES:
         rows = []
         for pair in drawn:

@@ -282,12 +282,16 @@ def test_weights_that_are_not_finite_are_damaged(path, load, value):
         load(path, SegmentationInfo)
 
 
-def test_a_fault_of_no_single_field_is_one_line_with_a_way_out(tmp_path):
-    """Two outputs for a model of bands, which has one that decides and one for each band."""
-    net = Architecture(in_channels=6, out_channels=4, width=2, depth=1)
-    path = tmp_path / "m.safetensors"
-    save_model(path, WEIGHTS, FusionInfo(architecture=net, output="bands"))
-    content = path.read_bytes().replace(b'\\"out_channels\\": 4', b'\\"out_channels\\": 3')
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"m\.safetensors is damaged: a fusion .*: copy it again"):
-        load_model(path, FusionInfo)
+def test_a_network_of_bands_has_a_logit_that_decides_and_more_for_each_source(tmp_path):
+    net = Architecture(in_channels=6, out_channels=5, width=2, depth=1)
+    with pytest.raises(ValueError, match="6 input and 6 output channels"):
+        FusionInfo(architecture=net, output="bands")
+    fields = json.loads(
+        FusionInfo(
+            architecture=net.model_copy(update={"out_channels": 4}), output="bands"
+        ).model_dump_json()
+    )
+    fields["architecture"]["out_channels"] = 5
+    save_file({"w": torch.zeros(1)}, tmp_path / "m", metadata={"seamwise": json.dumps(fields)})
+    with pytest.raises(ValueError, match=r"m is damaged: a fusion network .* copy it again"):
+        load_model(tmp_path / "m", FusionInfo)
