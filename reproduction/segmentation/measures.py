@@ -47,10 +47,13 @@ def instances(
     study: Study, name: str, loss: str, seed: int, variant: Variant = PLAIN
 ) -> dict[str, Any]:
     """Return scores of the test images by each decoder, measured if they are not there."""
-    key = "/".join(part for part in (variant.name, loss, str(seed)) if part)
-    return study.measure_once(
-        variant.kind, name, key, partial(_instances, study, name, loss, seed, variant)
-    )
+    job = partial(_instances, study, name, loss, seed, variant)
+    return study.measure_once(variant.kind, name, key_of(loss, seed, variant), job)
+
+
+def key_of(loss: str, seed: int, variant: Variant) -> str:
+    """Name of the measurements of a network."""
+    return "/".join(part for part in (variant.name, loss, str(seed)) if part)
 
 
 def _instances(study: Study, name: str, loss: str, seed: int, variant: Variant) -> dict[str, Any]:
@@ -80,13 +83,20 @@ def rules_of(unit: Mapping[str, Any], model: Model) -> dict[str, DecodeRule]:
 
 
 def _with_pairs(
-    study: Study, kind: str, measure: Callable[..., dict[str, Any]], name: str, loss: str, seed: int
+    study: Study,
+    kind: str,
+    measure: Callable[..., dict[str, Any]],
+    name: str,
+    loss: str,
+    seed: int,
+    variant: Variant = PLAIN,
 ) -> dict[str, Any]:
     """Measure with the pairs of thresholds of `instances`; both are measured if missing."""
-    unit = instances(study, name, loss, seed)
-    return study.measure_once(
-        kind, name, f"{loss}/{seed}", partial(measure, study, name, loss, seed, unit)
-    )
+    unit = instances(study, name, loss, seed, variant)
+    job = partial(measure, study, name, loss, seed, unit)
+    if variant is not PLAIN:
+        job = partial(job, variant=variant)
+    return study.measure_once(kind, name, key_of(loss, seed, variant), job)
 
 
 def touching(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
@@ -122,16 +132,23 @@ def is_found(labels: Labels, predicted: Labels) -> NDArray[np.bool_]:
     return best >= IOU
 
 
-def contours(study: Study, name: str, loss: str, seed: int) -> dict[str, Any]:
+def contours(
+    study: Study, name: str, loss: str, seed: int, variant: Variant = PLAIN
+) -> dict[str, Any]:
     """Score contours and detection of thresholded maps, on training images and each test field."""
-    return _with_pairs(study, "contours", _contours, name, loss, seed)
+    return _with_pairs(study, "contours", _contours, name, loss, seed, variant)
 
 
 def _contours(
-    study: Study, name: str, loss: str, seed: int, unit: Mapping[str, Any]
+    study: Study,
+    name: str,
+    loss: str,
+    seed: int,
+    unit: Mapping[str, Any],
+    variant: Variant = PLAIN,
 ) -> dict[str, Any]:
     data = study.data_set(name)
-    model = network(study, name, loss, seed)
+    model = network(study, name, loss, seed, variant)
     rule = rules_of(unit, model)["TH"]
     part_of = study.protocol["contours"]
     fields = {"training": (data.training[: part_of["training_images"]], 1.0)}

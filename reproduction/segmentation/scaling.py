@@ -3,9 +3,10 @@
 python reproduction/segmentation/scaling.py ../shared/data [--sets dsb2018] [--quick]
 python reproduction/segmentation/scaling.py ../shared/data --estimate
 
-Losses of Table 6, W³ balanced by N / n, with arg max and watershed. What costs least comes first,
-so that a run which is stopped leaves whole curves. Run again, it resumes within a training and
-measures nothing twice. --estimate trains a few steps of each width, keeps nothing, and says how
+Losses of Table 6, W³ balanced by N / n, with arg max and watershed. Table 6 has networks of one
+size too: those that it has measured are not trained again. What costs least comes first, so that a
+run which is stopped leaves whole curves. Run again, it resumes within a training and measures
+nothing twice. --estimate trains a few steps of each width, keeps nothing, and says how
 long the rest would take.
 """
 
@@ -28,12 +29,13 @@ from seamwise.analysis import Claim, markdown_table, verdict_table
 from seamwise.segmentation import train
 from study import Study, Variant, command, read_protocol
 from table6 import SYSTEMS
-from units import Units, per_data_set
+from units import BALANCED, Units
 
 SETS = ("dsb2018", "usiigaci")
 NAMES = {loss: name for name, loss in SYSTEMS.items()}
 DECODERS = ("MAP", "WT")
 GAP = "MAP+gap"  # arg max, gap as background
+TABLE_6 = {"w3": BALANCED["W³, N / n"]}  # where its measurements have another name than the loss
 PAIRS = (("j4", "j3"), ("j3", "dsc"), ("dsc", "w3"), ("w3", "bwm"), ("j4", "ce3"), ("j3", "ce3"))
 TIMED = 4  # steps of an estimate, after a first one
 
@@ -103,6 +105,19 @@ def cells(described: Mapping[str, Any]) -> list[Cell]:
 def key(size: Size, loss: str) -> str:
     """Name of the measurements of a loss at a size."""
     return f"{size.slug}/{loss}"
+
+
+def with_table_6(results: Path, name: str, protocol: Mapping[str, Any]) -> Units:
+    """Return the measurements of a data set, those of Table 6's networks among them."""
+    settings = {**protocol["training"], **protocol["sets"][name]["training"]}
+    size = Size(settings["steps"], settings["width"])
+    table = Units.read(results, "instances", name).with_balanced(results, name)
+    units = {
+        f"{key(size, loss)}/{seed}": unit
+        for loss in protocol["scaling"]["losses"]
+        for seed, unit in table.by_seed(TABLE_6.get(loss, loss)).items()
+    }
+    return Units({**units, **Units.read(results, "scaling", name).content})
 
 
 def sizes(units: Units) -> list[Size]:
@@ -239,14 +254,17 @@ def draw(units: Units, path: Path) -> None:
 def section(results: Path, pictures: Path) -> str:
     """Write the part of the report."""
 
-    def part(name: str, units: Units) -> Iterable[str]:
-        parts = [state(units), table(units), verdicts(units)]
+    protocol = read_protocol()
+    parts: list[str] = []
+    for name in SETS:
+        if not Units.read(results, "scaling", name).content:
+            continue
+        units = with_table_6(results, name, protocol)
+        parts += [f"**{name}**", state(units), table(units), verdicts(units)]
         if curves(units):
             draw(units, pictures / f"scaling-{name}.png")
             parts.append(f"![PQ against width and steps](images/scaling-{name}.png)")
-        return parts
-
-    return per_data_set(results, "scaling", SETS, part)
+    return "\n\n".join(parts)
 
 
 def seconds_of_step(study: Study, name: str, cell: Cell) -> float:
@@ -266,7 +284,8 @@ def seconds_of_step(study: Study, name: str, cell: Cell) -> float:
 
 def missing(study: Study, name: str, planned: Iterable[Cell]) -> list[Cell]:
     """List the networks that are not measured on a data set yet."""
-    measured = study.results_of("scaling", name).units
+    study.results_of("scaling", name)  # moves results of another protocol aside
+    measured = with_table_6(study.results, name, study.protocol).content
     return [cell for cell in planned if f"{key(cell.size, cell.loss)}/{cell.seed}" not in measured]
 
 

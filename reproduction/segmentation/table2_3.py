@@ -4,12 +4,17 @@ python reproduction/segmentation/table2_3.py ../shared/data [--sets usiigaci] [-
 
 Thresholded maps, the pair of thresholds tuned on validation images; contour F1 by radius, and
 precision, recall and F1 of cells at IoU 0.5, on some training images and on the test images. The
-same run measures the fields of view of Figure 15 (fig15.py).
+same run measures the fields of view of Figure 15 (fig15.py). --lines trains on masks as chapter 3
+has them, black and white with lines of background between the cells (Algorithm 1); what is scored
+is the same.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
+
+from scipy import ndimage
 
 import measures
 from seamwise.analysis import (
@@ -19,7 +24,9 @@ from seamwise.analysis import (
     table_with_reference,
     verdict_table,
 )
-from study import Study, command
+from seamwise.labels import connected_components
+from seamwise.segmentation import AnnotatedImage
+from study import DataSet, Study, Variant, command
 from units import CONTOURS, RADII, Units, per_data_set, pooled
 
 SETS = ("usiigaci", "dsb2018")
@@ -58,7 +65,25 @@ PRINTED_DETECTION = {  # precision, recall, F1
         "SAW": (0.8113, 0.6713, 0.7347),
     },
 }
+LINES = "lines"  # before the losses in the names of measurements
 ORDER = ("SAW", "DWM", "UNET3", "UNET2", "FL")  # on the testing set, by contours and by cells
+
+
+def with_lines(image: AnnotatedImage) -> AnnotatedImage:
+    """Return an image with the mask of chapter 3: pieces between lines of background.
+
+    A line is as wide as a pixel, on the side of the cell with the lower number.
+    """
+    labels = image.labels
+    is_line = ndimage.maximum_filter(labels, 3) > labels
+    pieces = connected_components((labels > 0) & ~is_line)
+    return replace(image, name=f"{image.name}-{LINES}", labels=pieces)
+
+
+def black_and_white(data: DataSet) -> Variant:
+    """Return networks that learn from masks with lines; thresholds and scores use the cells."""
+    training = tuple(map(with_lines, data.training))
+    return Variant("instances", LINES, {"annotation": "binary"}, training)
 
 
 def contour_table(units: Units, images: str) -> str:
@@ -107,10 +132,34 @@ def claims(units: Units) -> list[Claim]:
     ]
 
 
+def masks_claims(units: Units) -> list[Claim]:
+    """Judge whether numbered cells teach more than lines between them do."""
+    part = PARTS["testing"]
+    return [
+        units.above(
+            f"(not in the thesis) numbered cells > lines, {name}, {words}",
+            (loss, part),
+            (f"{LINES}/{loss}", part),
+            metric=metric,
+        )
+        for name, loss in SYSTEMS.items()
+        for words, metric in (("contours at radius 2", "F1@2"), ("cells", "RQ"))
+    ]
+
+
 def part(name: str, units: Units) -> Iterable[str]:
-    """Write tables and verdicts of a data set."""
-    tables = [make(units, images) for make in (contour_table, detection_table) for images in PARTS]
-    return *tables, verdict_table(claims(units))
+    """Write tables and verdicts of a data set, by the numbered cells and by masks with lines."""
+
+    def tables(those: Units) -> Iterable[str]:
+        return (make(those, part) for make in (contour_table, detection_table) for part in PARTS)
+
+    yield from tables(units)
+    yield verdict_table(claims(units))
+    lines = units.under(LINES)
+    if lines.content:
+        yield f"**{name}, black-and-white masks with lines (Algorithm 1)**"
+        yield from tables(lines)
+        yield verdict_table(claims(lines), masks_claims(units))
 
 
 def section(results: Path, pictures: Path) -> str:
@@ -120,10 +169,14 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, arguments = Study.from_command(__doc__, sets=SETS)
+    option = {"action": "store_true", "help": "train on black-and-white masks with lines"}
+    study, arguments = Study.from_command(__doc__, sets=SETS, options={"--lines": option})
     for seed, name, loss in product(arguments.seeds, arguments.sets, SYSTEMS.values()):
-        measures.contours(study, name, loss, seed)
-        measures.touching(study, name, loss, seed)
+        if arguments.lines:
+            measures.contours(study, name, loss, seed, black_and_white(study.data_set(name)))
+        else:
+            measures.contours(study, name, loss, seed)
+            measures.touching(study, name, loss, seed)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,12 @@ class Units:
         added = {key: unit for key, unit in variants.items() if key.startswith(keys)}
         return Units({**self.content, **added})
 
+    def under(self, name: str) -> "Units":
+        """Return the measurements below a name, such as a variant's, without that name."""
+        start = f"{name}/"
+        found = {key: unit for key, unit in self.content.items() if key.startswith(start)}
+        return Units({key.removeprefix(start): unit for key, unit in found.items()})
+
     def by_seed(self, loss: str) -> dict[int, Unit]:
         """Return the measurements of a loss, or of a key such as "drop 25 %/j4", by seed."""
         parts = ((key.rpartition("/"), unit) for key, unit in self.content.items())

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from seamwise.io.images import write_labels, write_png
 from seamwise.io.provenance import Provenance
 from seamwise.metrics import match_dataset
+from seamwise.segmentation import load
 from seamwise.segmentation.choose import Conditions
 from seamwise.segmentation.data import AnnotatedImage
 from support.long_tests import is_nightly
@@ -843,6 +844,53 @@ def test_the_verdict_of_a_comparison_comes_from_its_claim_also_in_sentences(scri
     assert by_hand == []
 
 
+# --- masks with lines, of chapter 3
+
+
+def test_a_line_separates_what_touches_and_nothing_else(scripts):
+    labels = np.array(
+        [
+            [1, 1, 1, 2, 2, 2],
+            [1, 1, 1, 2, 2, 2],
+            [1, 1, 1, 0, 0, 0],
+            [0, 0, 3, 0, 4, 4],
+        ]
+    )
+    image = AnnotatedImage("a", np.zeros((1, 4, 6), np.float32), labels)
+    made = scripts.table2_3.with_lines(image)
+    assert made.name == "a-lines"
+    np.testing.assert_array_equal(
+        made.labels,
+        [
+            [1, 1, 0, 2, 2, 2],
+            [1, 1, 0, 2, 2, 2],
+            [1, 0, 0, 0, 0, 0],
+            [0, 0, 3, 0, 4, 4],
+        ],
+    )
+
+
+def test_networks_learn_from_masks_with_lines(scripts, run, tmp_path, monkeypatch):
+    tuning = sys.modules["seamwise.segmentation.choose.tune"]
+    monkeypatch.setattr(tuning, "GRID", tuning.GRID[4::10])
+    monkeypatch.setattr(scripts.table2_3, "SYSTEMS", {"UNET2": "unet2", "SAW": "saw"})
+    monkeypatch.setattr(scripts.table2_3, "ORDER", ("SAW", "UNET2"))
+    run("table2_3")
+    run("table2_3", "--lines")
+    folder = tmp_path / "results" / "quick"
+    for kind in ("instances", "contours"):
+        units = json.loads((folder / f"{kind}-cells.json").read_text())["units"]
+        assert sorted(units) == ["lines/saw/0", "lines/unet2/0", "saw/0", "unet2/0"]
+    (network,) = (tmp_path / "runs" / "quick").glob("cells-lines-saw-*/model.safetensors")
+    assert load(network).info.training["settings"]["annotation"] == "binary"
+    monkeypatch.setattr(scripts.table2_3, "SETS", ("cells",))
+    text = scripts.table2_3.section(folder, tmp_path)
+    plain, lines = text.split("**cells, black-and-white masks with lines (Algorithm 1)**")
+    assert plain.count("| SAW |") == lines.count("| SAW |") == 4
+    assert plain.count("SAW > UNET2") == lines.count("SAW > UNET2") == 3
+    assert lines.count("numbered cells > lines, SAW") == 2
+
+
 # --- the scaling study
 
 
@@ -956,6 +1004,34 @@ def test_what_costs_least_is_measured_first(scripts):
     assert str(planned[0].size) == "width 8, 600 steps"
     w3 = next(cell for cell in planned if cell.loss == "w3")
     assert w3.variant.changes["weights"] == {"balance": "frequency"}
+
+
+def test_the_scaling_study_takes_the_networks_of_table_6(scripts, tmp_path):
+    def write(kind, **units):
+        (tmp_path / f"{kind}-usiigaci.json").write_text(json.dumps({"units": units}))
+
+    write("instances", **{"j4/0": {"a": 1}, "j4/1": {"a": 2}, "w3/0": {"a": 3}, "saw/0": {}})
+    write("variants", **{"frequency/w3/0": {"a": 4}, "thin/j4/0": {}})
+    write("scaling", **{"width8-steps600/j4/0": {"a": 5}, "width16-steps600/j4/1": {"a": 6}})
+    protocol = scripts.study.read_protocol()
+    units = scripts.scaling.with_table_6(tmp_path, "usiigaci", protocol)
+    assert units.content == {
+        "width16-steps600/j4/0": {"a": 1},
+        "width16-steps600/j4/1": {"a": 6},
+        "width16-steps600/w3/0": {"a": 4},
+        "width8-steps600/j4/0": {"a": 5},
+    }
+    study = scripts.study.Study(protocol, tmp_path, tmp_path, tmp_path / "none")
+    planned = scripts.scaling.cells(protocol["scaling"])
+    assert scripts.scaling.missing(study, "usiigaci", planned) == planned
+    study = scripts.study.Study(protocol, tmp_path, tmp_path, tmp_path)
+    (tmp_path / "scaling-usiigaci.json").unlink()
+    left = scripts.scaling.missing(study, "usiigaci", planned)
+    assert {(str(c.size), c.loss, c.seed) for c in set(planned) - set(left)} == {
+        ("width 16, 600 steps", "j4", 0),
+        ("width 16, 600 steps", "j4", 1),
+        ("width 16, 600 steps", "w3", 0),
+    }
 
 
 def test_an_estimate_keeps_nothing(scripts, run, tmp_path, capsys):
