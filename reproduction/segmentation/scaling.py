@@ -257,10 +257,12 @@ def section(results: Path, pictures: Path) -> str:
     protocol = read_protocol()
     parts: list[str] = []
     for name in SETS:
-        if not Units.read(results, "scaling", name).content:
+        own = Units.read(results, "scaling", name)
+        if not own.content:
             continue
         units = with_table_6(results, name, protocol)
-        parts += [f"**{name}**", state(units), table(units), verdicts(units)]
+        # networks of Table 6 are judged there: each comparison has one verdict
+        parts += [f"**{name}**", state(units), table(units), verdicts(own)]
         if curves(units):
             draw(units, pictures / f"scaling-{name}.png")
             parts.append(f"![PQ against width and steps](images/scaling-{name}.png)")

@@ -1034,6 +1034,20 @@ def test_the_scaling_study_takes_the_networks_of_table_6(scripts, tmp_path):
     }
 
 
+def test_what_table_6_judges_is_not_judged_again(scripts, tmp_path):
+    for kind, start, quality in (("instances", "", 0.5), ("scaling", "width8-steps600/", 0.4)):
+        content = units(scripts, j3=[quality] * 3, j4=[quality + 0.1] * 3).content
+        made = {f"{start}{key}": unit for key, unit in content.items()}
+        for unit in made.values():
+            unit["WT"] = unit["MAP"]
+        (tmp_path / f"{kind}-usiigaci.json").write_text(json.dumps({"units": made}))
+    text = scripts.scaling.section(tmp_path, tmp_path)
+    assert "| J4, width 16, 600 steps | 0.600 |" in text
+    assert "width 8, 600 steps: J4 > J3" in text
+    assert "width 16, 600 steps: J4 > J3" not in text
+    assert (tmp_path / "scaling-usiigaci.png").exists()
+
+
 def test_an_estimate_keeps_nothing(scripts, run, tmp_path, capsys):
     run("scaling", "--estimate")
     assert "cells, width 2: " in capsys.readouterr().out
