@@ -1,6 +1,7 @@
 """Which loss for poor annotations? Beyond the thesis: missing cells, wrong outlines, few images.
 
-python reproduction/segmentation/weak_annotation.py ../shared/data [--seeds 0] [--quick]
+python reproduction/segmentation/weak_annotation.py ../shared/data [--seeds 0]
+[--conditions "drop 50 %" "5 images"] [--quick]
 
 Each loss learns from the same spoilt labels; PQ is measured against clean ones, by arg max and by a
 watershed whose thresholds were tuned on ten of the training images, as they are annotated: nothing
@@ -167,8 +168,9 @@ def section(results: Path, pictures: Path) -> str:
 
 def main() -> None:
     """Measure what is missing."""
-    study, arguments = Study.from_command(__doc__, sets=SETS)
-    for seed, name, condition, loss in product(arguments.seeds, arguments.sets, CONDITIONS, LOSSES):
+    option = {"nargs": "+", "default": CONDITIONS, "choices": CONDITIONS}
+    study, given = Study.from_command(__doc__, sets=SETS, options={"--conditions": option})
+    for seed, name, condition, loss in product(given.seeds, given.sets, given.conditions, LOSSES):
         job = partial(measure, study, name, condition, loss, seed)
         study.measure_once("weak", name, f"{condition}/{loss}/{seed}", job)
 
