@@ -3,8 +3,8 @@
 python reproduction/segmentation/report.py [--results reproduction/segmentation/results] [-o docs]
 
 report.md holds the words; {name} in it stands for the section of name.py. Verdicts and scores in
-its sentences, {claim …}, {score …} and {touching …} as in summary.py, are those of the kept
-results, also on a page of other results.
+its sentences, {claim …}, {score …}, {touching …} and {trend …} as in summary.py, are those of the
+kept results, also on a page of other results.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def render(words: str, results: Path, pictures: Path) -> str:
     def quoted(match: re.Match[str]) -> str:
         return summary.render(match[0], summary.RESULTS, summary.SECONDS)
 
-    text = re.sub(r"\{(claim|score|touching) [^{}\n]+\}", quoted, words)
+    text = re.sub(r"\{(claim|score|touching|trend) [^{}\n]+\}", quoted, words)
     text = re.sub(r"^\{(\w+)\}$", section, text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text)
 

@@ -14,7 +14,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -37,6 +37,13 @@ DECODERS = ("MAP", "WT")
 GAP = "MAP+gap"  # arg max, gap as background
 TABLE_6 = {"w3": BALANCED["W³, N / n"]}  # where its measurements have another name than the loss
 PAIRS = (("j4", "j3"), ("j3", "dsc"), ("dsc", "w3"), ("w3", "bwm"), ("j4", "ce3"), ("j3", "ce3"))
+ORDERS = (  # what is compared at all sizes: the first with the second
+    *((f"{NAMES[a]} over {NAMES[b]}", (a, "MAP"), (b, "MAP")) for a, b in PAIRS),
+    *(
+        (f"J4, gap as background, over {NAMES[b]}", ("j4", GAP), (b, "MAP"))
+        for b in ("j3", "dsc", "ce3")
+    ),
+)
 TIMED = 4  # steps of an estimate, after a first one
 
 
@@ -164,6 +171,46 @@ def table(units: Units) -> str:
     return markdown_table(["", *head], lines)
 
 
+def leads(units: Units, first: Sequence[str], second: Sequence[str]) -> dict[Size, float]:
+    """Return by how much PQ of the first (a loss and a rule) is higher, at each size of both."""
+    (a, *_), (b, *_) = first, second
+    shared = {
+        size: units.by_seed(key(size, a)).keys() & units.by_seed(key(size, b)).keys()
+        for size in sizes(units)
+    }
+
+    def mean(size: Size, loss: str, rule: str) -> float:
+        images = units.images(key(size, loss), rule, metric="PQ", seeds=shared[size])
+        return float(images.mean())
+
+    return {
+        size: mean(size, *first) - mean(size, *second)
+        for size, seeds in shared.items()
+        if seeds and all(has_rule(units, key(size, loss), rule) for loss, rule in (first, second))
+    }
+
+
+def lead_table(units: Units) -> str:
+    """Write the lead in PQ of one loss over another by arg max: a line each, a column a size."""
+    columns = sizes(units)
+    lines = []
+    for text, first, second in ORDERS:
+        found = leads(units, first, second)
+        if found:
+            cells = [f"{found[size]:+.3f}" if size in found else "—" for size in columns]
+            lines.append([text, *cells])
+    return markdown_table(["lead in PQ by arg max", *map(str, columns)], lines)
+
+
+def trend(units: Units, first: str, second: str) -> str:
+    """Write at how many sizes the first loss is ahead by arg max, and by how much."""
+    found = [*leads(units, (first, "MAP"), (second, "MAP")).values()]
+    if not found:
+        return "*not measured yet*"
+    ahead = sum(lead > 0 for lead in found)
+    return f"ahead at {ahead} of {len(found)} sizes ({min(found):+.3f} to {max(found):+.3f} PQ)"
+
+
 def verdicts(units: Units) -> str:
     """Write the verdict, PQ and p of each order of two losses by arg max, for each size.
 
@@ -262,7 +309,7 @@ def section(results: Path, pictures: Path) -> str:
             continue
         units = with_table_6(results, name, protocol)
         # networks of Table 6 are judged there: each comparison has one verdict
-        parts += [f"**{name}**", state(units), table(units), verdicts(own)]
+        parts += [f"**{name}**", state(units), lead_table(units), table(units), verdicts(own)]
         if curves(units):
             draw(units, pictures / f"scaling-{name}.png")
             parts.append(f"![PQ against width and steps](images/scaling-{name}.png)")

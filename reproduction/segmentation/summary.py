@@ -7,6 +7,7 @@ summary.md and parts.md hold the words. What stands in braces is replaced by kep
     {claim table6 dsb2018: J4 > J3 by arg max}     verdict and numbers, as the table judges it
     {score instances dsb2018 j4 MAP PQ}            mean over images and seeds, ± their spread
     {touching dsb2018 j4 MAP}                      share of the touching cells that are found
+    {trend dsb2018 j4 j3}                          who is ahead at the sizes of scaling.py
     {times}                                        the table of recipes/thesis/seconds.json
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 from seamwise.analysis import Claim, holm_corrected, markdown_table, spread_text
 from seamwise.io import atomic_path, read_json
-from study import HERE, command
+from study import HERE, command, read_protocol
 from units import Units
 
 ROOT = HERE.parents[1]
@@ -27,6 +28,7 @@ RESULTS = HERE / "results"
 SECONDS = ROOT / "recipes" / "thesis" / "seconds.json"
 WORDS = {"thesis.md": HERE / "summary.md", "thesis-parts.md": HERE / "parts.md"}
 SCORE = ("data", "set", "loss", "decoder", "metric")
+TREND = ("set", "loss", "loss that is behind")
 TOUCHING = ("set", "loss", "decoder")
 KINDS = {
     "table6": "instances",
@@ -76,6 +78,11 @@ def render(words: str, results: Path, seconds: Path) -> str:
             share_found = importlib.import_module("table6").share_found
             units = Units.read(results, "touching", name).of(loss)
             return spread_text([share_found(unit, rule) for unit in units], 2)
+        if kind == "trend":
+            name, first, second = split(match[0], rest, TREND)
+            scaling = importlib.import_module("scaling")
+            units = scaling.with_table_6(results, name, read_protocol())
+            return str(scaling.trend(units, first, second))
         if kind == "times":
             return times(read_json(seconds)["files"]) if seconds.exists() else "*Not measured yet.*"
         raise ValueError(f"{match[0]} in the words is unknown: see the head of summary.py")

@@ -1034,6 +1034,35 @@ def test_the_scaling_study_takes_the_networks_of_table_6(scripts, tmp_path):
     }
 
 
+def test_the_lead_of_a_loss_is_that_of_the_seeds_both_have_at_each_size(scripts):
+    def scores(quality, **more):
+        ones = [1, 1]
+        one = {"n_true": ones, "n_pred": ones, "tp": ones, "iou": [quality] * 2}
+        return {"MAP": one, **more}
+
+    gap = {"MAP+gap": scores(0.9)["MAP"]}
+    units = scripts.units.Units(
+        {
+            "width8-steps600/j4/0": scores(0.5),
+            "width8-steps600/j4/1": scores(0.6),
+            "width8-steps600/j3/1": scores(0.7),
+            "width16-steps600/j4/0": scores(0.8, **gap),
+            "width16-steps600/j3/0": scores(0.4),
+            "width32-steps600/j4/0": scores(0.8),
+        }
+    )
+    scaling = scripts.scaling
+    small, large = scaling.Size(600, 8), scaling.Size(600, 16)
+    found = scaling.leads(units, ("j4", "MAP"), ("j3", "MAP"))
+    assert found == pytest.approx({small: -0.1, large: 0.4})
+    assert scaling.trend(units, "j4", "j3") == "ahead at 1 of 2 sizes (-0.100 to +0.400 PQ)"
+    assert scaling.trend(units, "dsc", "w3") == "*not measured yet*"
+    table = scaling.lead_table(units).splitlines()
+    assert "| J4 over J3 | -0.100 | +0.400 | — |" in table
+    assert "| J4, gap as background, over J3 | — | +0.500 | — |" in table
+    assert len(table) == 4
+
+
 def test_what_table_6_judges_is_not_judged_again(scripts, tmp_path):
     for kind, start, quality in (("instances", "", 0.5), ("scaling", "width8-steps600/", 0.4)):
         content = units(scripts, j3=[quality] * 3, j4=[quality + 0.1] * 3).content

@@ -34,6 +34,10 @@ def test_words_stand_for_verdicts_and_numbers(scripts):
     [
         ("{claim table6 dsb2018: J5 > J4}", "table6 on dsb2018 has no claim 'J5 > J4': it has J4"),
         ("{score x}", "{score x} in the words: score takes data, set, loss, decoder and metric"),
+        (
+            "{trend dsb2018}",
+            "{trend dsb2018} in the words: trend takes set, loss and loss that is behind",
+        ),
         ("{touching x}", "{touching x} in the words: touching takes set, loss and decoder"),
         ("{number 3}", "{number 3} in the words is unknown: see the head of summary.py"),
     ],
