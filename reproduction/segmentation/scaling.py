@@ -173,21 +173,17 @@ def table(units: Units) -> str:
 
 def leads(units: Units, first: Sequence[str], second: Sequence[str]) -> dict[Size, float]:
     """Return by how much PQ of the first (a loss and a rule) is higher, at each size of both."""
-    (a, *_), (b, *_) = first, second
-    shared = {
-        size: units.by_seed(key(size, a)).keys() & units.by_seed(key(size, b)).keys()
-        for size in sizes(units)
-    }
-
-    def mean(size: Size, loss: str, rule: str) -> float:
-        images = units.images(key(size, loss), rule, metric="PQ", seeds=shared[size])
-        return float(images.mean())
-
-    return {
-        size: mean(size, *first) - mean(size, *second)
-        for size, seeds in shared.items()
-        if seeds and all(has_rule(units, key(size, loss), rule) for loss, rule in (first, second))
-    }
+    found = {}
+    for size in sizes(units):
+        a, b = (key(size, loss) for loss in (first[0], second[0]))
+        seeds = units.by_seed(a).keys() & units.by_seed(b).keys()
+        if seeds and has_rule(units, a, first[1]) and has_rule(units, b, second[1]):
+            images = (
+                units.images(name, rule, metric="PQ", seeds=seeds)
+                for name, rule in ((a, first[1]), (b, second[1]))
+            )
+            found[size] = float(np.subtract(*images).mean())
+    return found
 
 
 def lead_table(units: Units) -> str:
