@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 from seamwise.fusion import fuse
-from seamwise.fusion.burst import Burst, find_frames
+from seamwise.fusion.burst import Burst, burst_folders, find_frames
 from seamwise.io.photo import write_photo
 
 
@@ -320,3 +320,8 @@ def test_a_stack_of_several_times_is_refused(tmp_path):
         ValueError, match=r"t.ome.tif must have one time point .* not 2 and 1: save"
     ):
         Burst([tmp_path / "t.ome.tif"])
+
+
+def test_a_folder_of_bursts_may_have_the_name_of_a_picture(tmp_path):
+    (tmp_path / "cup.jpg").mkdir()
+    assert burst_folders(tmp_path) == ([tmp_path / "cup.jpg"], "")

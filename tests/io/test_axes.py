@@ -8,12 +8,8 @@ from seamwise.io.axes import (
     channel_numbers,
     channels_first,
     check_time,
-    imagej_sizes,
-    ome_sizes,
-    ome_zarr_sizes,
     pick_channels,
     settle_axes,
-    shaped_sizes,
 )
 
 
@@ -141,69 +137,6 @@ def test_channels_and_colours_at_once_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("unit", "factor"),
-    [("m", 1e6), ("cm", 1e4), ("mm", 1e3), ("µm", 1), ("nm", 1e-3), ("pm", 1e-6), ("Å", 1e-4)],
-)
-def test_ome_units(unit, factor):
-    pixels = f'<Pixels PhysicalSizeY="2" PhysicalSizeYUnit="{unit}"/>'
-    xml = f'<OME xmlns="o"><Image>{pixels}</Image></OME>'
-    assert ome_sizes(xml) == {"Y": pytest.approx(2 * factor)}
-
-
-def test_ome_default_unit_is_micrometre_and_first_image_counts():
-    first, second = '<Pixels PhysicalSizeX="0.3"/>', '<Pixels PhysicalSizeX="9" PhysicalSizeY="9"/>'
-    xml = f'<OME xmlns="o">{first}{second}</OME>'
-    assert ome_sizes(xml) == {"X": 0.3}
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        '"0"',
-        '"-1"',
-        '"1e30"',
-        '"1e-9"',
-        '"nan"',
-        '"inf"',
-        '"wide"',
-        '"3" PhysicalSizeXUnit="pixel"',
-    ],
-)
-def test_ome_sizes_without_sense_are_left_out(given):
-    assert ome_sizes(f'<OME xmlns="o"><Pixels PhysicalSizeX={given} PhysicalSizeZ="2"/></OME>') == {
-        "Z": 2.0
-    }
-
-
-def test_ome_without_pixels():
-    assert ome_sizes('<OME xmlns="o"/>') == {}
-
-
-def test_imagej_sizes():
-    metadata = {"unit": "\\u00B5m", "spacing": -2.5, "yunit": "nm"}
-    assert imagej_sizes(metadata, (4, 1), (1, 500)) == {
-        "Z": 2.5,
-        "Y": pytest.approx(0.5),
-        "X": 0.25,
-    }
-
-
-@pytest.mark.parametrize("metadata", [{}, {"unit": "inch"}, {"unit": "pixel"}, {"unit": ""}])
-def test_imagej_resolution_without_a_length_is_not_a_size(metadata):
-    assert imagej_sizes({"spacing": 1.0, **metadata}, (72, 1), (72, 1)) == {}
-
-
-@pytest.mark.parametrize("resolution", [None, (0, 1), (1, 0), 72])
-def test_imagej_broken_resolution(resolution):
-    assert imagej_sizes({"unit": "um"}, resolution, (2, 1)) == {"Y": 0.5}
-
-
-@pytest.mark.parametrize("spacing", [None, 2.0, [1.0], "wide"])
-def test_shaped_sizes_need_one_number_per_axis(spacing):
-    assert shaped_sizes({"axes": "YX", "spacing": spacing, "unit": "um"}) == {}
-
-
-@pytest.mark.parametrize(
     ("letters", "shape", "axes"),
     [
         ("YXC", (4, 5, 3), "CYX"),
@@ -281,9 +214,3 @@ def test_time_points_must_exist(time):
         check_time(time, 4, name="x.tif")
     with pytest.raises(ValueError, match="which has time point 0 only"):
         check_time(1, 1, name="x.tif")
-
-
-def test_ome_zarr_sizes_without_sense_are_left_out():
-    assert ome_zarr_sizes("TZYX", (9, 2, 3, 4), ("second", "nanometer", None, "parsec")) == {
-        "Z": 0.002
-    }

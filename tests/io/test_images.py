@@ -345,18 +345,25 @@ def listed(inputs):
     return [path.name for path in find_images(inputs)]
 
 
-def test_folder_lists_its_images(folder):
-    assert (
-        listed(folder)
-        == listed(str(folder))
-        == listed([folder])
-        == ["a.PNG", "b.tif", "c.ome.tif", "d.jpeg"]
-    )
+def test_folder_lists_its_images_and_folders_with_such_names(folder):
+    names = ["a.PNG", "b.tif", "c.ome.tif", "d.jpeg", "sub.tif"]
+    assert listed(folder) == listed(str(folder)) == listed([folder]) == names
+
+
+def test_what_only_has_the_name_of_an_image_is_an_error_that_tells_why(tmp_path):
+    (tmp_path / "gone.tif").symlink_to(tmp_path / "unmounted" / "x.tif")
+    (tmp_path / "sub.tif").mkdir()
+    lost, inner = find_images(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"gone\.tif does not exist: .* leads nowhere; is"):
+        read_image(lost)
+    with pytest.raises(IsADirectoryError, match=r"sub\.tif is a folder: give an image file"):
+        read_image(inner)
 
 
 def test_masks_of_a_folder_are_listed_if_asked_for(folder):
     names = [path.name for path in find_images(folder, masks=True)]
-    assert names == ["a.PNG", "a_masks.png", "b.tif", "c.ome.tif", "c_masks.ome.tif", "d.jpeg"]
+    masks = ["a_masks.png", "c_masks.ome.tif"]
+    assert sorted(names) == sorted([*listed(folder), *masks])
 
 
 def test_pattern_lists_what_matches(folder):
@@ -372,7 +379,7 @@ def test_inputs_are_mixed_sorted_and_listed_once(folder):
         folder / "sub.tif" / ".." / "b.tif",
         str(folder / "b.tif"),
     ]
-    assert listed(inputs) == ["b.tif", "c.ome.tif", "c_masks.ome.tif", "d.jpeg"]
+    assert listed(inputs) == ["b.tif", "c.ome.tif", "c_masks.ome.tif", "d.jpeg", "sub.tif"]
 
 
 def test_named_file_with_brackets_is_no_pattern(tmp_path):

@@ -176,6 +176,15 @@ def test_missing_scales_are_noted(tmp_path, version):
     assert image.note in read_image(path).note
 
 
+def test_scales_that_no_pixel_can_have_are_noted(tmp_path, version):
+    arrays = [(counting((5, 7)), [1e30, 0.5])]
+    path = foreign(tmp_path / "x.zarr", arrays, version=version, units=[UM, UM])
+    image = open_ome_zarr(path)
+    assert (image.sizes, image.spacing) == ({"X": 0.5}, None)
+    assert image.note == "x.zarr gives a pixel size of 1e+30 µm along Y: it counts as missing"
+    assert image.note in read_image(path).note
+
+
 def test_axes_that_are_only_named_and_no_axes_at_all(tmp_path):
     image = open_ome_zarr(
         foreign(tmp_path / "x.zarr", [(counting((5, 7)), None)], version="0.3", letters="yx")

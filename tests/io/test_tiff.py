@@ -341,6 +341,33 @@ def test_damaged_compressed_data_are_an_error(tmp_path):
         read_image(tmp_path / "x.tif")
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "says"), [(512, 5, "512 × 5"), (-7, 5, "-7 × 5"), (7, 0, "7 × 0")]
+)
+def test_ome_sizes_that_contradict_the_page_are_told(tmp_path, width, height, says):
+    def write(name, width, height):
+        pixels = (
+            f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="{width}" '
+            f'SizeY="{height}" SizeZ="1" SizeC="1" SizeT="1"><TiffData/></Pixels>'
+        )
+        xml = (
+            '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
+            f'<Image ID="Image:0">{pixels}</Image></OME>'
+        )
+        options = {"description": xml, "metadata": None}
+        tifffile.imwrite(tmp_path / name, counting((5, 7), "uint8"), **options)
+
+    write("x.tif", width, height)
+    write("right.tif", 7, 5)
+    image = read_image(tmp_path / "x.tif")
+    np.testing.assert_array_equal(image.data, counting((5, 7), "uint8"))
+    assert image.note == (
+        f"x.tif has 7 × 5 pixels, though its OME metadata say {says}: all are read"
+    )
+    assert open_volume(tmp_path / "x.tif").note == image.note
+    assert read_image(tmp_path / "right.tif").note == ""
+
+
 def write_ome_set(folder, pixels):
     """Write one file per channel, each naming both, as microscopes do."""
     uuids = [f"urn:uuid:00000000-0000-0000-0000-00000000000{i}" for i in range(2)]

@@ -308,13 +308,15 @@ def burst_folders(folder: Path) -> tuple[list[Path], str]:
     )
     subfolders = sorted(visible, key=natural_order)
     try:
-        picture, *_ = find_images(folder, photos=True)
+        pictures = [path for path in find_images(folder, photos=True) if path not in subfolders]
     except FileNotFoundError:
+        pictures = []
+    if not pictures:
         return subfolders or [folder], ""
     if not subfolders:
         return [folder], ""
     return [folder], (
-        f"{folder} holds pictures, such as {picture.name}: its subfolders, such as "
+        f"{folder} holds pictures, such as {pictures[0].name}: its subfolders, such as "
         f"{subfolders[0].name}, are skipped; move one or the other"
     )
 

@@ -279,9 +279,8 @@ def _is_image(path: Path, suffixes: tuple[str, ...]) -> bool:
     """Tell by its name, for a folder by its content, whether this is an image."""
     if path.suffix.lower() == ZARR:
         return is_ome_zarr(path)
-    # a link that leads nowhere is listed, so that whoever opens it hears of it
-    is_lost = path.is_symlink() and not path.exists()
-    return path.suffix.lower() in suffixes and (path.is_file() or is_lost)
+    # links that lead nowhere and folders are listed, so that whoever opens them hears of it
+    return path.suffix.lower() in suffixes
 
 
 def _check_named(path: Path, suffixes: tuple[str, ...]) -> None:
@@ -292,6 +291,10 @@ def _check_named(path: Path, suffixes: tuple[str, ...]) -> None:
         )
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give an image file")
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"{path} does not exist: it is a link that leads nowhere; is its drive connected?"
+        )
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: check its name and folder")
     if not path.is_file():

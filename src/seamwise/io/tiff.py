@@ -13,11 +13,17 @@ import tifffile
 from numpy.typing import NDArray
 
 from seamwise.io.atomic import atomic_path
-from seamwise.io.axes import centimetre_sizes, imagej_sizes, ome_sizes, shaped_sizes
 from seamwise.io.errors import UnsupportedError, unreadable
+from seamwise.io.pixel_sizes import (
+    centimetre_sizes,
+    credible_sizes,
+    imagej_sizes,
+    ome_sizes,
+    shaped_sizes,
+)
 from seamwise.io.stored import StoredImage
 from seamwise.io.tiff_checks import check_chain, check_complete, without_log
-from seamwise.io.tiff_set import bad_part, check_planes, check_set
+from seamwise.io.tiff_set import bad_part, check_planes, check_set, size_note
 
 OME_SUFFIXES = (".ome.tif", ".ome.tiff")
 CLASSIC_LIMIT = 2**32 - 2**25  # bytes of pixels, with room for the headers
@@ -94,7 +100,10 @@ def open_tiff(path: Path, *, keep_alpha: bool = False) -> Iterator[OpenTiff]:
             if has_alpha and "S" in letters and not keep_alpha:
                 alpha_axis = letters.index("S")
                 notes.append(f"alpha channel of {path.name} dropped")
-            sizes = _sizes_of(file, series)
+            lengths = dict(zip(letters, series.get_shape(squeeze=False), strict=True))
+            sizes, note = credible_sizes(_sizes_of(file, series), lengths, name=path.name)
+            odd_size = size_note(file, series.keyframe, name=path.name)
+            notes += filter(None, (note, odd_size))
             white = _white_of(series.keyframe)
             yield OpenTiff(file, series, letters, alpha_axis, sizes, tuple(notes), white)
     except Exception as error:  # tifffile raises TiffFileError, struct.error, zlib.error, …

@@ -13,6 +13,7 @@ from seamwise.io.tiff_checks import check_chain, check_inside, without_log
 from seamwise.types import AnyPath
 
 _MOST_PLANES = 2**22
+_PIXELS = r"<(?:\w+:)?Pixels\b[^>]*>"
 
 
 def set_of_files(path: AnyPath) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ def check_set(file: tifffile.TiffFile) -> None:
 def check_planes(file: tifffile.TiffFile) -> None:
     """Raise if the OME metadata name millions of planes: tifffile would list each of them."""
     text = file.ome_metadata or ""
-    for pixels in re.finditer(r"<(?:\w+:)?Pixels\b[^>]*>", text):
+    for pixels in re.finditer(_PIXELS, text):
         first = re.search(r"""<(?:\w+:)?TiffData\b[^>]*?\bIFD=["'](\d+)""", text[pixels.end() :])
         sizes = [int(size) for size in re.findall(r"""\bSize[A-Z]=["'](\d+)""", pixels[0])]
         with suppress(IndexError):  # tifffile does without the page
@@ -76,6 +77,22 @@ def _check_planes(planes: int) -> None:
         raise ValueError(
             f"its OME metadata name {planes} planes of the size of a page: export it again"
         )
+
+
+def size_note(file: tifffile.TiffFile, page: Any, *, name: str) -> str:
+    """Return a line if no image of the OME metadata has the size of a page; else ""."""
+    sizes = [_size_of(pixels) for pixels in re.findall(_PIXELS, file.ome_metadata or "")]
+    sizes = [size for size in sizes if size]
+    size = f"{page.imagewidth} × {page.imagelength}"
+    if not sizes or size in sizes:
+        return ""
+    return f"{name} has {size} pixels, though its OME metadata say {sizes[0]}: all are read"
+
+
+def _size_of(pixels: str) -> str:
+    """Width and height in a tag of OME metadata; "" if it lacks one."""
+    lengths = [re.search(rf"""\bSize{axis}=["'](-?\d+)""", pixels) for axis in "XY"]
+    return " × ".join(length[1] for length in lengths if length) if all(lengths) else ""
 
 
 def _leads_out(name: str) -> bool:

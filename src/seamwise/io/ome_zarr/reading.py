@@ -3,14 +3,13 @@
 `seamwise.io.ome_zarr.writing` writes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seamwise.io.axes import ome_zarr_sizes
 from seamwise.io.inside import is_inside
 from seamwise.io.ome_zarr.levels import LETTERS, Level
 from seamwise.io.ome_zarr.metadata import (
@@ -23,6 +22,7 @@ from seamwise.io.ome_zarr.metadata import (
     read_multiscales,
 )
 from seamwise.io.ome_zarr.pixels import Pixels
+from seamwise.io.pixel_sizes import credible_sizes, ome_zarr_sizes
 from seamwise.io.stored import StoredImage
 from seamwise.types import AnyPath
 
@@ -45,6 +45,8 @@ class OmeImage:
         The first is the image itself, each further one is smaller.
     dtype : dtype
         Of the pixels.
+    sizes : mapping of str to float
+        Pixel size in micrometres by spatial axis, as far as the file gives it.
     note : str
         What the user should know, in one line; empty if nothing.
     """
@@ -55,13 +57,8 @@ class OmeImage:
     units: tuple[str | None, ...]
     levels: tuple[Level, ...]
     dtype: np.dtype[Any]
+    sizes: Mapping[str, float]
     note: str = ""
-
-    @property
-    def sizes(self) -> dict[str, float]:
-        """Pixel size in micrometres by spatial axis, as far as the file gives it."""
-        scale = self.levels[0].scale
-        return ome_zarr_sizes(self.axes, scale, self.units) if scale else {}
 
     @property
     def spacing(self) -> tuple[float, ...] | None:
@@ -109,10 +106,14 @@ def open_ome_zarr(path: AnyPath) -> OmeImage:
         transformation = parse_transformation(path, f"datasets[{i}].", dataset, len(axes))
         scale, shift = combine(transformation, overall)
         levels.append(Level(str(dataset["path"]), array.shape, array.chunks, scale, shift))
-    note = ""
-    if levels[0].scale is None:
+    scale = levels[0].scale
+    if scale is None:
+        sizes: Mapping[str, float] = {}
         note = f"{path.name} has no scale in multiscales[0].datasets[0].coordinateTransformations"
-    return OmeImage(path, version, axes, units, tuple(levels), first.dtype, note)
+    else:
+        lengths = dict(zip(axes, first.shape, strict=True))
+        sizes, note = credible_sizes(ome_zarr_sizes(axes, scale, units), lengths, name=path.name)
+    return OmeImage(path, version, axes, units, tuple(levels), first.dtype, sizes, note)
 
 
 def load_ome_zarr(path: Path) -> StoredImage:
