@@ -93,6 +93,17 @@ def test_a_run_from_before_blank_frames_dust_and_trails_resumes(tmp_path, pictur
     run(tmp_path, pictures, settings, resume=True)
 
 
+def test_a_run_is_not_resumed_with_another_start(tmp_path, pictures):
+    for name, seed in (("first", 0), ("other", 5)):
+        run(tmp_path / name, pictures, replace(QUICK, seed=seed))
+    model = tmp_path / "first" / "model.safetensors"
+    settings = replace(QUICK, start=str(model))
+    run(tmp_path / "second", pictures, settings, report=lambda progress: progress.step < 3)
+    (tmp_path / "other" / "model.safetensors").replace(model)
+    with pytest.raises(ValueError, match="made with a different start file"):
+        run(tmp_path / "second", pictures, settings, resume=True)
+
+
 def contrast(frame):
     return float(np.abs(np.diff(frame.mean(2), axis=0)).mean())
 

@@ -135,6 +135,35 @@ def test_resuming_needs_the_first_weights_no_more(tmp_path, pictures, quick):
     run(tmp_path / "second", pictures, replace(quick, start=str(model)), resume=True)
 
 
+@pytest.mark.parametrize("network", ["selection", "bands"])
+def test_a_run_is_not_resumed_with_another_start(tmp_path, pictures, quick, network):
+    """Also one that fits: the decisions that bands keep would change in the middle of the run."""
+    run(tmp_path / "first", pictures, quick)
+    run(tmp_path / "other", pictures, replace(quick, seed=5))
+    model = tmp_path / "first" / "model.safetensors"
+    settings = replace(quick, network=network, crop=64, start=str(model))
+    run(tmp_path / "second", pictures, settings, report=lambda progress: progress.step < 3)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "second").iterdir()}
+    own = model.read_bytes()
+    (tmp_path / "other" / "model.safetensors").replace(model)
+    with pytest.raises(ValueError, match=r"different start file: .*images and start, or"):
+        run(tmp_path / "second", pictures, settings, resume=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "second").iterdir()} == before
+    model.write_bytes(own)
+    run(tmp_path / "second", pictures, settings, resume=True)
+
+
+def test_a_run_from_before_starts_were_recorded_resumes(tmp_path, pictures, quick):
+    run(tmp_path / "first", pictures, quick)
+    settings = replace(quick, start=str(tmp_path / "first" / "model.safetensors"))
+    run(tmp_path / "second", pictures, settings, report=lambda progress: progress.step < 3)
+    path = tmp_path / "second" / "checkpoint.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["provenance"]["start_sha256"]
+    torch.save(checkpoint, path)
+    run(tmp_path / "second", pictures, settings, resume=True)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

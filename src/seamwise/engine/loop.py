@@ -330,7 +330,10 @@ def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dic
     None if the run was killed after its first model, before its first checkpoint.
     """
     path = output / _CHECKPOINT
-    provenance = Provenance(task.info.training, defaults={"settings": settings.old_defaults})
+    record = task.info.training
+    # earlier versions did not keep the start of a fusion network
+    defaults = {"settings": settings.old_defaults, "start_sha256": record.get("start_sha256")}
+    provenance = Provenance(record, defaults=defaults)
     if not path.exists():
         info = describe_model(output / _MODEL)
         _check_same(output / _MODEL, provenance.difference(info.training))
@@ -350,7 +353,7 @@ def _checkpoint(output: Path, task: Task[AnyInfo], settings: RunSettings) -> dic
 def _check_same(path: Path, difference: str) -> None:
     if difference:
         raise ValueError(
-            f"{path} was {difference}: resume with the same settings and images, or train "
+            f"{path} was {difference}: resume with the same settings, images and start, or train "
             "without --resume into a new folder"
         )
 

@@ -14,6 +14,7 @@ from seamwise.engine.loop import Report, check_output, fit, has_checkpoint, run_
 from seamwise.fusion.bands import full_scores, split, weighted
 from seamwise.fusion.burst_data import BurstSamples
 from seamwise.fusion.data import SegmentedPicture, pictures_sha256
+from seamwise.fusion.first_weights import start_record
 from seamwise.fusion.predict import Model
 from seamwise.fusion.settings import BurstSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
@@ -57,8 +58,8 @@ def train_burst(
     Raises
     ------
     ValueError
-        There are no pictures; the checkpoint belongs to other settings or pictures; the weights of
-        `settings.start` do not fit; the loss is no longer finite.
+        There are no pictures; the checkpoint belongs to other settings, pictures or another start;
+        the weights of `settings.start` do not fit; the loss is no longer finite.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from.
     """
@@ -78,6 +79,7 @@ def train_burst(
             "images": [picture.name for picture in training],
             "validation_images": [picture.name for picture in validation],
             "data_sha256": pictures_sha256([*training, *validation]),
+            **start_record(settings.start),
         },
     )
     start = None

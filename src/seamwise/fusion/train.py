@@ -14,6 +14,7 @@ from seamwise.engine.loop import Report, check_output, fit, has_checkpoint, run_
 from seamwise.fusion.bands import PAIR_BANDS
 from seamwise.fusion.bands_loss import BandsLoss
 from seamwise.fusion.data import FocusSamples, SegmentedPicture, make_pair, pictures_sha256
+from seamwise.fusion.first_weights import start_record
 from seamwise.fusion.predict import Model, fuse_pair, load
 from seamwise.fusion.settings import FusionSettings
 from seamwise.io.models import Architecture, FusionInfo, load_model, model_path
@@ -84,8 +85,9 @@ def train(
     ------
     ValueError
         There are no pictures, or one is not a photograph in grey or RGB; the checkpoint belongs to
-        other settings or pictures; the weights of `settings.start` do not fit; the loss is no
-        longer finite; the loss "perceptual" lacks its network, or there is one for other losses.
+        other settings, pictures or another start; the weights of `settings.start` do not fit; the
+        loss is no longer finite; the loss "perceptual" lacks its network, or there is one for other
+        losses.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from; `settings.start` is missing,
         which a resumed run needs for network "bands" alone.
@@ -301,6 +303,7 @@ def _describe(
             "validation_images": [picture.name for picture in validation],
             "data_sha256": pictures_sha256([*training, *validation]),
             **features_record,
+            **start_record(settings.start),
         },
     )
 
