@@ -212,7 +212,7 @@ def test_frames_that_did_not_move_stay_untouched(name, matte):
     pair = focus_pair(picture, mask, sigma=3.0, edges=edges, kernel="disc", rng=rng)
     frames = [noisy(pair.a, 1, rng), noisy(pair.b, 1, rng)]
     found = estimate_alignment(frames)
-    assert found.summary() == "nothing moved"
+    assert found.summary() == "no frame was moved"
     assert found.common == (0, picture.shape[0], 0, picture.shape[1])
     for i in range(2):
         assert found.is_untouched(i)

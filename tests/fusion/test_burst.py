@@ -307,7 +307,7 @@ def test_the_planes_of_a_stack_are_frames(tmp_path, name):
     tifffile.imwrite(tmp_path / name, stack, metadata={"axes": "ZYX"}, **options)
     burst = Burst([tmp_path / name])
     assert (len(burst), burst.shape, burst.dtype) == (3, (6, 8), np.uint16)
-    assert burst.names[2] == f"{tmp_path / name} plane 2"
+    assert burst.names[2] == f"{tmp_path / name} slice 3"
     assert burst.order == (0, 1, 2)
     for i in range(3):
         np.testing.assert_allclose(burst[i] * 65535, stack[i], atol=0.01)

@@ -172,7 +172,7 @@ def static_burst(count):
 def test_static_bursts_have_the_same_bytes_with_and_without_alignment(count):
     burst = list(static_burst(count))
     plain, aligned = (fuse(burst, align=align) for align in (False, True))
-    assert aligned.alignment.summary() == "nothing moved"
+    assert aligned.alignment.summary() == "no frame was moved"
     assert aligned.alignment.unmatched == ()
     assert np.array_equal(plain.image, aligned.image)
     assert np.array_equal(plain.depth, aligned.depth)

@@ -71,7 +71,7 @@ def test_a_plane_with_nan_is_named_or_skipped(tmp_path):
     (outcome,) = fuse_files([path], tmp_path / "y.tif", FuseOptions(model="gff"))
     assert outcome.failed
     assert outcome.messages[-1].endswith(
-        f"{path} plane 1 must hold numbers, not NaN or infinity, which 2 values are: replace them, "
+        f"{path} slice 2 must hold numbers, not NaN or infinity, which 2 values are: replace them, "
         "for example by the mean of their neighbours (frame 2 of 3); --skip-bad fuses the others"
     )
     (outcome,) = fuse_files([path], tmp_path / "y.tif", FuseOptions(model="gff", skip_bad=True))
@@ -100,4 +100,4 @@ def test_other_numbers_than_those_of_pictures_need_a_file_for_them(tmp_path, dty
 def test_integers_of_64_bits_are_refused(tmp_path):
     write_image(tmp_path / "x.zarr", planes(0).astype(np.int64), axes="ZYX")
     message = fault([tmp_path / "x.zarr"], tmp_path / "y.zarr")
-    assert "plane 0 must hold integers of up to 32 bits or floats, not int64: convert it" in message
+    assert "slice 1 must hold integers of up to 32 bits or floats, not int64: convert it" in message

@@ -231,7 +231,7 @@ def test_bad_files_are_reported_and_the_others_measured(tmp_path):
     assert has_failed
     assert {line["file"] for line in lines} == {"a.tif"}
     text = "\n".join(messages)
-    assert "lonely.tif has no labels of the same name: give lonely.tif there" in text
+    assert "lonely.tif has no labels of the same name: segment it first, or call its " in text
     assert "1 label image without an image (e.g. " in text
     assert "cut.tif must have the size (50, 60) of" in text
     assert "nan.tif: the image has NaN" in text

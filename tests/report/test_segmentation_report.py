@@ -190,7 +190,7 @@ def test_stacks_and_series_show_one_plane_and_say_which(tmp_path):
     write_image(tmp_path / "s.ome.zarr", cells, axes="TZYX")
     write_image(tmp_path / "labels" / "s.ome.zarr", cells, axes="TZYX", labels=True)
     _, text = page_of((tmp_path / "s.ome.zarr", tmp_path / "labels"))
-    assert "slice 2 of 0 to 4" in text
+    assert "slice 3 of 5" in text
     assert "time 0 of 0 to 1" in text
     assert "time 1 of 0 to 1" in text
 

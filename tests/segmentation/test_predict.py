@@ -270,7 +270,9 @@ def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_compute
         (np.arange(3200).reshape(2, 40, 40), r"--channel 1, or in Python image\[1\]"),
         (np.random.default_rng(0).random((40, 40, 3)), "channels last"),
         (np.zeros(40), "2 spatial axes"),
-        (np.zeros((1, 1, 40, 40)), "2 spatial axes"),
+        (np.zeros((1, 1, 1, 40, 40)), "2 spatial axes"),
+        (np.zeros((1, 24, 40, 40)), "is a stack of 24 slices, and the model is for planes: choose"),
+        (np.zeros((2, 1, 40, 40)), "is a stack of 1 slice, and"),
         (np.full((40, 40), np.nan), "NaN"),
         (np.where(np.eye(40) > 0, np.inf, 1), "infinite"),
         (np.zeros((0, 40)), "empty"),
@@ -280,6 +282,11 @@ def test_a_rule_the_model_was_never_tuned_for_is_said_before_anything_is_compute
 def test_bad_images_are_named(image, word):
     with pytest.raises(ValueError, match=word):
         segment(image, model=random_model())
+
+
+def test_a_plane_for_a_model_for_stacks_is_named():
+    with pytest.raises(ValueError, match=r"is a plane, and the model is for stacks: .* nuclei-2d"):
+        segment(np.zeros((40, 50)), model="nuclei-3d")
 
 
 @pytest.mark.parametrize("model", ["nuclei-2d", "phase-2d", random_model()])

@@ -258,7 +258,7 @@ class Alignment:
             words += [f"turned by {turn:.1f}°"] if abs(turn) >= 0.05 else []
         if (self.gains != 1).any():
             words.append(f"brightness matched by {self.gains.min():.2f} to {self.gains.max():.2f}")
-        return ", ".join(words) or "nothing moved"
+        return ", ".join(words) or "no frame was moved"
 
     def check_fits(self, frames: Frames, *, names: Sequence[str] | None = None) -> None:
         """Check that a burst has this alignment's count, size, channels and, if given, names.

@@ -73,7 +73,7 @@ class Plane:
         return self.volume.path.name.removeprefix(stem(self.volume.path))
 
     def __str__(self) -> str:
-        return f"{self.volume.path} plane {self.number}"
+        return f"{self.volume.path} slice {self.number + 1}"
 
 
 @dataclass(frozen=True)

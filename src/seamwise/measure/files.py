@@ -32,6 +32,11 @@ from seamwise.types import AnyPath
 
 _TABLES = {".csv": write_columns, ".parquet": write_parquet}
 _ERRORS = (ValueError, TypeError, OSError, MemoryError)
+_REMEDIES = {
+    "labels": "segment it first, or call its labels",
+    "nuclei": "call their label image",
+    "region": "call its mask",
+}
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,8 @@ def pair_images(
                 )
         missing = [kind for kind, partner in partners.items() if partner is None]
         if missing:
-            lonely[path] = f"{path} has no {missing[0]} of the same name: give {name}.tif there"
+            remedy = f"{_REMEDIES[missing[0]]} {name}.tif"
+            lonely[path] = f"{path} has no {missing[0]} of the same name: {remedy}"
         else:
             jobs.append(MeasureJob(path, **partners))  # type: ignore[arg-type]
     if not jobs:

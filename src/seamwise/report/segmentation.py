@@ -280,7 +280,7 @@ def _title(name: str, time: int, times: int) -> str:
 def _caption(cells: Table, plane: Plane, time: int, image: Volume) -> str:
     """How many cells there are, and which part of the image is shown."""
     where = [amount(int(np.count_nonzero(cells["time"] == time)), "cell")]
-    where += [] if plane.z is None else [f"slice {plane.z} of 0 to {image.shape[0] - 1}"]
+    where += [] if plane.z is None else [f"slice {plane.z + 1} of {image.shape[0]}"]
     where += [] if image.times == 1 else [f"time {time} of 0 to {image.times - 1}"]
     where += [] if plane.step == 1 else [f"one pixel in {plane.step} is shown along each axis"]
     return ", ".join(where)

@@ -48,16 +48,7 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
     """Raise ValueError unless an image `(C, *S)` of this shape is what the model expects."""
     ndim, in_channels = info.architecture.ndim, info.architecture.in_channels
     if len(shape) != ndim + 1:
-        is_stack = (ndim, len(shape)) == (2, 4)
-        stack = (
-            ": choose a model for stacks, such as nuclei-3d, or --mode 2d-stitch for its slices"
-            if is_stack
-            else ""
-        )
-        raise ValueError(
-            f"image must have {ndim} spatial axes, with channels first if there are any, "
-            f"not the shape {shape}{stack}"
-        )
+        raise ValueError(_wrong_axes(shape, ndim))
     if shape[0] != in_channels:
         is_last = shape[-1] == in_channels or shape[-1] <= 4
         hint = " (channels last? move them first)" if is_last else ""
@@ -72,6 +63,24 @@ def check_shape(shape: tuple[int, ...], info: SegmentationInfo) -> None:
         )
     if 0 in shape:
         raise ValueError(f"image is empty: its shape is {shape}; give one with pixels")
+
+
+def _wrong_axes(shape: tuple[int, ...], ndim: int) -> str:
+    """Why an image `(C, *S)`, or a plane `(Y, X)`, does not suit a model for so many axes."""
+    if (ndim, len(shape)) == (2, 4):
+        return (
+            f"the image is a stack of {amount(shape[1], 'slice')}, and the model is for planes: "
+            "choose a model for stacks, such as nuclei-3d, or --mode 2d-stitch"
+        )
+    if ndim == 3 and len(shape) in (2, 3):
+        return (
+            "the image is a plane, and the model is for stacks: choose a model for planes, such "
+            "as nuclei-2d"
+        )
+    return (
+        f"image must have {ndim} spatial axes, with channels first if there are any, "
+        f"not the shape {shape}"
+    )
 
 
 def check_depth(image: Image, info: SegmentationInfo, *, is_stitched: bool) -> None:

@@ -69,7 +69,7 @@ def test_each_plane_of_a_stack_of_channels_in_time_is_shown(client, opened):
     ("place", "words"),
     [
         ({"time": 2}, "no time point 2"),
-        ({"z": 3}, "no slice 3"),
+        ({"z": 3}, "no slice 4"),
         ({"z": "-1"}, "whole numbers"),
         ({"time": "x"}, "whole numbers"),
         ({"time": "9" * 30}, "whole numbers"),

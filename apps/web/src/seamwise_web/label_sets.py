@@ -53,7 +53,7 @@ class LabelSet:
         """
         is_stack = self.labels.ndim == 3
         if is_stack and z >= len(self.labels):
-            raise RefusalError(404, f"{self.name} has no slice {z}: choose another")
+            raise RefusalError(404, f"{self.name} has no slice {z + 1}: choose another")
         plane = self.labels[z] if is_stack else self.labels
         cells = len(self.ids) - 1
         bits = 16 if cells < 2**16 else 32

@@ -159,7 +159,7 @@ class Picture:
         if time >= self.times:
             raise RefusalError(404, f"{self.name} has no time point {time}: choose another")
         if z >= max(self.slices, 1):
-            raise RefusalError(404, f"{self.name} has no slice {z}: choose another")
+            raise RefusalError(404, f"{self.name} has no slice {z + 1}: choose another")
         is_whole = not self.slices or Place(time) in self.found
         return Place(time) if is_whole else Place(time, z)
 
