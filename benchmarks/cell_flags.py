@@ -9,11 +9,13 @@ has an IoU above 0.5 with it. It is two if it has more than half of two true cel
 
 The first table tells how often a wrong cell has a higher value than another one: mean entropy and
 valley of a cell, the mean disagreement of mirror images (of a run with flips), and the most
-doubtful seam of a cell. The second has the cells that the flags name.
+doubtful seam of a cell. The second has the cells that the flags name. `--json FILE` keeps both.
 """
 
 import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nuclei_scores import pairs_of
+from result_files import add_json, write_result
 from seam_doubt import auc, spread
 from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import CellDoubts, cell_doubt, seam_doubt
 from seamwise.segmentation import (
     Model,
+    Pair,
     Prediction,
     SegmentOptions,
     as_channels,
@@ -39,6 +43,17 @@ LIMITS = {
     "disagreement": (0.01, 0.015, 0.02, 0.03),
     "valley": (0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
+
+MEASURES = {
+    "entropy": "mean entropy of the cell",
+    "disagreement": "mean disagreement of the mirror images",
+    "valley": "valley in the cell",
+    "worst seam, entropy": "highest entropy of its seams",
+    "worst seam, cell_probability": "highest probability of cell of its seams",
+}
+PASSES = ("one pass", "mirror images")
+FLAGS = (("entropy", 0.25), ("entropy", 0.3), ("disagreement", 0.02), ("valley", 0.2))
+"""Limits whose cells the page counts."""
 
 
 @dataclass(frozen=True)
@@ -102,32 +117,74 @@ def joined(parts: list[Judged]) -> Judged:
     )
 
 
-def print_tables(cells: Judged) -> None:
-    """Print how the measures order the cells, and what the limits name."""
-    count, wrong, two = len(cells.is_wrong), cells.is_wrong.sum(), cells.is_two.sum()
-    print(f"{count} cells, {wrong} are wrong, {two} are two")
-    print("| measure | wrong, pairs in the right order | two, pairs in the right order |")
-    print("|---|---|---|")
+def judge(cells: Judged) -> dict[str, Any]:
+    """How the measures order the cells, and what the limits name."""
+    truths = {"wrong": cells.is_wrong, "two": cells.is_two, "bad": cells.is_wrong | cells.is_two}
+    orders = {}
     for name, values in cells.values.items():
-        order = [
-            f"{auc(values, is_so):.1%} ± {spread(values, is_so):.1%}"
-            for is_so in (cells.is_wrong, cells.is_two)
-        ]
-        print(f"| {name} | {order[0]} | {order[1]} |")
-    print("| flag | cells | wrong | two | wrong or two |")
-    print("|---|---|---|---|---|")
-    is_bad = cells.is_wrong | cells.is_two
+        orders[name] = {
+            key: {"order": auc(values, truths[key]), "spread": spread(values, truths[key])}
+            for key in ("wrong", "two")
+        }
+    flags = []
     for name, limits in LIMITS.items():
         for limit in limits if name in cells.values else ():
             named = cells.values[name] >= limit
-            counts = [int(part[named].sum()) for part in (cells.is_wrong, cells.is_two, is_bad)]
-            line = " | ".join(str(number) for number in (int(named.sum()), *counts))
-            print(f"| {name} ≥ {limit:g} | {line} |")
+            counts = {key: int(is_so[named].sum()) for key, is_so in truths.items()}
+            flags.append({"name": name, "limit": limit, "cells": int(named.sum()), **counts})
+    totals = {key: int(is_so.sum()) for key, is_so in truths.items()}
+    return {"cells": len(cells.is_wrong), **totals, "orders": orders, "flags": flags}
+
+
+def order_table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table of measures, with one pass and with mirror images."""
+    passes = content["one pass"]["orders"], content["mirror images"]["orders"]
+    yield (
+        "| measure | wrong, one pass | wrong, mirror images | two, one pass | two, mirror images |"
+    )
+    yield "|---|---|---|---|---|"
+    for name in MEASURES:
+        cells = [
+            percent(orders[name][key]) if name in orders else ""
+            for key in ("wrong", "two")
+            for orders in passes
+        ]
+        yield f"| {MEASURES[name]} | {' | '.join(cells)} |"
+
+
+def percent(row: Mapping[str, float]) -> str:
+    """Write the share of pairs in the right order and its spread."""
+    return f"{100 * row['order']:.1f} ± {100 * row['spread']:.1f} %"
+
+
+def flag_table(*contents: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table of what flags name, in each set of images."""
+    yield "| flag | images | cells | named | wrong | two | two or wrong |"
+    yield "|---|---|---|---|---|---|---|"
+    for limit, content, passes in product(FLAGS, contents, PASSES):
+        judged = content[passes]
+        for flag in judged["flags"]:
+            if (flag["name"], flag["limit"]) == limit:
+                wrong, two = (f"{flag[key]} of {judged[key]}" for key in ("wrong", "two"))
+                yield (
+                    f"| {limit[0]} ≥ {limit[1]:g}, {passes} | {content['images']} "
+                    f"| {judged['cells']:,} | {flag['cells']} | {wrong} | {two} | {flag['bad']} |"
+                )
 
 
 def segmented(image: NDArray[Any], model: Model, *, flips: bool) -> Prediction:
     """Segment an image, once or in its mirror images."""
     return segment_image(image, SegmentOptions(flips=flips), model=model, disagreement=flips)
+
+
+def measure(pairs: Sequence[Pair], *, flips: bool) -> dict[str, Any]:
+    """Segment all images, and judge their cells."""
+    model = load("nuclei-2d", device="cpu", runtime="torch")
+    parts = []
+    for pair in pairs:
+        prediction = segmented(as_channels(read_image(pair.images[0])), model, flips=flips)
+        parts.append(judged(read_labels(pair.labels), prediction))
+    return judge(joined(parts))
 
 
 def main() -> None:
@@ -137,16 +194,14 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", choices=("selection", "report"), default="selection")
+    add_json(parser)
     options = parser.parse_args()
     pairs = pairs_of(options.folder, options.images)
-    model = load("nuclei-2d", device="cpu", runtime="torch")
-    for flips in (False, True):
-        parts = []
-        for pair in pairs:
-            prediction = segmented(as_channels(read_image(pair.images[0])), model, flips=flips)
-            parts.append(judged(read_labels(pair.labels), prediction))
-        print(f"\n{len(pairs)} images, {'mirror images, too' if flips else 'one pass'}", flush=True)
-        print_tables(joined(parts))
+    content: dict[str, Any] = {"images": options.images}
+    for passes, flips in zip(PASSES, (False, True), strict=True):
+        content[passes] = measure(pairs, flips=flips)
+    print(*order_table(content), "", *flag_table(content), sep="\n")
+    write_result(options.json, content, models=["nuclei-2d"])
 
 
 if __name__ == "__main__":

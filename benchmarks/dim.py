@@ -1,17 +1,20 @@
 """Do dim frames fuse as well as bright ones? Pairs with truth that use a part of the range.
 
-python benchmarks/dim.py ../shared/data/fusion/bsds500 [--pairs 6]
+python benchmarks/dim.py ../shared/data/fusion/bsds500 [--pairs 6] [--json FILE]
     PSNR in the range of the scene: focus-pair, the same without `find_brightness`, and gff
 """
 
 import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fusion import SIMULATIONS, pairs
-from seamwise.fusion import find_brightness, fuse, fuse_frames, load
+from result_files import add_json, write_result
+from seamwise.fusion import Model, find_brightness, fuse, fuse_frames, load
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
 
@@ -53,31 +56,45 @@ def quality(
     return metrics.psnr(*(x[np.newaxis].clip(0, 255) for x in scaled))
 
 
+def measure(drawn: Sequence[FocusPair], code: str, model: Model) -> dict[str, Any]:
+    """Mean PSNR of each way, and how many pairs are seen as they are."""
+    rows = []
+    for pair in drawn:
+        (*frames, truth), hot = stored(pair, code)
+        images = [fuse(frames, model=x).image for x in (model, "gff")]
+        largest = np.float32(np.iinfo(frames[0].dtype).max)
+        scaled = [frame / largest for frame in frames]
+        as_stored = fuse_frames(scaled, model=model).image * largest  # black is 0, white 1
+        images.insert(1, np.rint(as_stored).astype(frames[0].dtype))
+        is_whole = find_brightness(scaled).is_whole
+        rows.append([*(quality(image, truth, hot, code) for image in images), is_whole])
+    *means, whole = np.mean(rows, 0).tolist()
+    return {"psnr": means, "as_they_are": round(whole * len(rows)), "pairs": len(rows)}
+
+
+def table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table."""
+    yield "| | focus-pair | without | gff | seen as they are |"
+    yield "|---|---|---|---|---|"
+    for code, row in content["codes"].items():
+        means = " | ".join(f"{mean:.2f}" for mean in row["psnr"])
+        yield f"| {code} | {means} | {row['as_they_are']} of {row['pairs']} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
     parser.add_argument("--pairs", type=int, default=6)
+    add_json(parser)
     options = parser.parse_args()
     model = load("focus-pair")
     drawn = [pair for x in SIMULATIONS.values() for pair in pairs(options.data, x, options.pairs)]
-    print(f"\n{len(drawn)} pairs, half of them with matte edges\n")
-    print("| PSNR, dB | focus-pair | without | gff | seen as they are |\n|---|---|---|---|---|")
-    for code in CODES:
-        rows = []
-        for pair in drawn:
-            (*frames, truth), hot = stored(pair, code)
-            images = [fuse(frames, model=x).image for x in (model, "gff")]
-            largest = np.float32(np.iinfo(frames[0].dtype).max)
-            scaled = [frame / largest for frame in frames]
-            as_stored = fuse_frames(scaled, model=model).image * largest  # black is 0, white 1
-            images.insert(1, np.rint(as_stored).astype(frames[0].dtype))
-            is_whole = find_brightness(scaled).is_whole
-            rows.append([*(quality(image, truth, hot, code) for image in images), is_whole])
-        *means, whole = np.mean(rows, 0)
-        columns = " | ".join(f"{mean:.2f}" for mean in means)
-        print(f"| {code} | {columns} | {whole * len(rows):.0f} of {len(rows)} |", flush=True)
+    content = {"codes": {code: measure(drawn, code, model) for code in CODES}}
+    print(f"\n{len(drawn)} pairs, half of them with matte edges; PSNR, dB\n")
+    print(*table(content), sep="\n")
+    write_result(options.json, content, models=["focus-pair"])
 
 
 if __name__ == "__main__":

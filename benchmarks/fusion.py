@@ -17,7 +17,8 @@ python benchmarks/fusion.py metrics
 python benchmarks/fusion.py memory [--frames 100] [--megapixels 24]
     peak memory of a large burst from files
 
-`--methods` names methods or model files; `--quick` takes a tenth of the pictures.
+`--methods` names methods or model files; `--quick` takes a tenth of the pictures. `--json FILE`
+keeps the figures of `synthetic` and `real`.
 """
 
 import argparse
@@ -37,10 +38,11 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from skimage.data import astronaut, coffee
 
 from burst_scenes import KINDS, as_levels, scene, with_noise
+from fusion_tables import rank_table, real_table, synthetic_table
+from result_files import add_json, write_result
 from seamwise.fusion import (
     CLASSICAL,
     METRICS,
@@ -89,27 +91,27 @@ def line(name: str, values: Sequence[Sequence[float]], digits: Sequence[int]) ->
     return f"| {name} | " + " | ".join(columns) + " |"
 
 
-def synthetic(data: Path, names: Sequence[str], quick: bool) -> None:
+def synthetic(data: Path, names: Sequence[str], quick: bool) -> dict[str, Any]:
+    kinds: dict[str, Any] = {}
     for kind, simulation in SIMULATIONS.items():
         drawn = pairs(data, simulation, PAIRS // 10 if quick else PAIRS)
-        print(
-            f"\n{len(drawn)} pairs, {kind}\n\n"
-            "| | PSNR, dB | SSIM | MSE of f(A,B) − f(B,A), 1e-6 |\n|---|---|---|---|"
-        )
-        for name, method in methods(names).items():
-            scores = []
-            for pair in drawn:
-                sources = [as_levels(pair.a), as_levels(pair.b)]
-                truth = as_levels(pair.truth)
-                fused = fuse(sources, model=method).image
-                # in floats, since rounding to 8 bits hides what is below it
-                there, back = (
-                    fuse(order, model=method).image
-                    for order in ([pair.a, pair.b], [pair.b, pair.a])
-                )
-                difference = 1e6 * float(((there - back) ** 2).mean())
-                scores.append((metrics.psnr(fused, truth), metrics.ssim(fused, truth), difference))
-            print(line(name, scores, (2, 4, 2)), flush=True)
+        kinds[kind] = {
+            name: np.transpose([_synthetic(pair, method) for pair in drawn]).tolist()
+            for name, method in methods(names).items()
+        }
+    return {"pairs": len(drawn), "kinds": kinds}
+
+
+def _synthetic(pair: FocusPair, method: Any) -> tuple[float, float, float]:
+    """PSNR, SSIM, and the mean squared difference of both orders."""
+    truth = as_levels(pair.truth)
+    fused = fuse([as_levels(pair.a), as_levels(pair.b)], model=method).image
+    # in floats, since rounding to 8 bits hides what is below it
+    there, back = (
+        fuse(order, model=method).image for order in ([pair.a, pair.b], [pair.b, pair.a])
+    )
+    difference = float(((there - back) ** 2).mean())
+    return metrics.psnr(fused, truth), metrics.ssim(fused, truth), difference
 
 
 def bursts(data: Path, names: Sequence[str], quick: bool) -> None:
@@ -239,37 +241,28 @@ def _enfused(enfuse: str, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uin
         return np.asarray(read_photo(output).pixels[..., :3], np.uint8)
 
 
-def real(folder: Path, names: Sequence[str], quick: bool) -> None:
+def real(folder: Path, names: Sequence[str], quick: bool) -> dict[str, Any]:
     paths = sorted(folder.glob("*-A.jpg"))[: 2 if quick else None]
-
-    def grey(path: Path) -> NDArray[np.float64]:
-        return metrics.to_grey(read_photo(path).pixels)
-
-    def score(a: Path, fused: NDArray[np.float64]) -> list[float]:
-        return [metric(sources_a[a], sources_b[a], fused) for metric in METRICS.values()]
-
-    sources_a = {a: grey(a) for a in paths}
-    sources_b = {a: grey(_other(a)) for a in paths}
-    columns = " | ".join(name.upper() for name in METRICS)
-    print(f"\n{len(paths)} pairs\n\n| | {columns} |\n|---" + "|---" * len(METRICS) + "|")
-    results: dict[str, list[NDArray[np.float64]]] = {
-        "source A": list(sources_a.values()),
-        "source B": list(sources_b.values()),
+    sources = [[_grey(a), _grey(_other(a))] for a in paths]
+    results: dict[str, Iterable[NDArray[np.float64]]] = {
+        "source A": [a for a, _ in sources],
+        "source B": [b for _, b in sources],
     }
     for name, method in methods(names).items():
-        results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in paths]
+        fused = (fuse([a, _other(a)], model=method).image for a in paths)
+        results[name] = map(metrics.to_grey, fused)
     means = {}
     for name, images in results.items():
-        scores = [score(a, fused) for a, fused in zip(paths, images, strict=True)]
-        print(line(name, scores, (4,) * len(METRICS)), flush=True)
-        means[name] = np.mean(scores, 0)
-    compared = [name for name in means if not name.startswith("source ")]
-    ranks = rankdata(-np.array([means[name] for name in compared]), axis=0)
-    print("\n| | mean rank |" + "".join(f" {name.upper()} |" for name in METRICS))
-    print("|---|---" + "|---" * len(METRICS) + "|")
-    for name, of_metrics in sorted(zip(compared, ranks, strict=True), key=lambda x: x[1].mean()):
-        columns = " | ".join(f"{rank:g}" for rank in of_metrics)
-        print(f"| {name} | {of_metrics.mean():.2f} | {columns} |")
+        rows = [
+            [metric(*pair, image) for metric in METRICS.values()]
+            for pair, image in zip(sources, images, strict=True)
+        ]
+        means[name] = np.mean(rows, 0).tolist()
+    return {"pairs": len(paths), "metrics": list(METRICS), "means": means}
+
+
+def _grey(path: Path) -> NDArray[np.float64]:
+    return metrics.to_grey(read_photo(path).pixels)
 
 
 def _other(path: Path) -> Path:
@@ -374,18 +367,23 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--megapixels", type=int, default=24)
+    add_json(parser)
     given = parser.parse_args()
     if given.what == "frames" and given.methods == METHODS:
         given.methods = [*METHODS, "enfuse"]
-    with_data: dict[str, Callable[[Path, Sequence[str], bool], None]]
-    with_data = {
-        "synthetic": synthetic,
-        "bursts": bursts,
-        "frames": frames_with_truth,
-        "harms": harms,
-        "real": real,
+    kept = {
+        "synthetic": (synthetic, (synthetic_table,)),
+        "real": (real, (real_table, rank_table)),
     }
-    if given.what in with_data:
+    with_data: dict[str, Callable[[Path, Sequence[str], bool], None]]
+    with_data = {"bursts": bursts, "frames": frames_with_truth, "harms": harms}
+    if given.what in kept:
+        measure, tables = kept[given.what]
+        content = measure(given.data, given.methods, given.quick)
+        for table in tables:
+            print(*table(content), "", sep="\n")
+        write_result(given.json, content, models=given.methods)
+    elif given.what in with_data:
         with_data[given.what](given.data, given.methods, given.quick)
     elif given.what == "speed":
         speed(given.methods)

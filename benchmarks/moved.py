@@ -9,12 +9,12 @@ python benchmarks/moved.py few ../shared/data/fusion/bsds500
 python benchmarks/moved.py highlights ../shared/data/fusion/bsds500
     pairs of spots of a pixel, brighter than white and not, sharp in one of two frames
 
-`--scenes` names how many of each kind, `--counts` how many frames.
+`--scenes` names how many of each kind, `--counts` how many frames. `--json FILE` keeps the figures.
 """
 
 import argparse
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,16 @@ from numpy.typing import NDArray
 from alignment import MARGIN, photograph
 from burst_scenes import KINDS, SIZE, as_levels, scene, with_noise
 from fusion import SIMULATIONS, methods, pairs
+from result_files import add_json, write_result
 from seamwise.fusion import FuseOptions, Fusion, fuse, fuse_burst, load
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import Layer, focus_burst
 
 COUNTS, FEW = (12, 25, 50), (2, 3, 4, 5)
 BREATHING, SHAKE, TURN = 0.01, 2.0, 0.002  # of the scale in all; pixels; radians
+MODELS = ("focus-pair", "focus-seg", "focus-burst")
 Picture = NDArray[np.float32]
+Content = dict[str, Any]
 
 
 def movements(count: int, seed: Sequence[int]) -> list[NDArray[np.float64]]:
@@ -64,21 +67,32 @@ def corner_errors(fusion: Fusion, moves: Sequence[NDArray[np.float64]]) -> list[
     return errors
 
 
-def moved(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:
+def moved(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> Content:
+    """Corner errors and PSNR of bursts that moved."""
     model = load("focus-burst")
-    print("| | frames | corner, px: median | worst | not moved | aligned | as they are | gff |")
-    print("|---" * 8 + "|")
+    rows = []
     for kind, count in itertools.product(kinds, counts):
         errors, scores = [], []
         for number in range(scenes):
             of_scene, qualities = _moved(kind, data, number, count, model)
             errors += of_scene
             scores.append(qualities)
-        means = " | ".join(f"{mean:.1f}" for mean in np.mean(scores, 0))
-        print(
-            f"| {kind} | {count} | {np.median(errors):.3f} | {max(errors):.2f} | {means} |",
-            flush=True,
-        )
+        corner = {"median": float(np.median(errors)), "worst": max(errors)}
+        psnr = np.mean(scores, 0).tolist()
+        rows.append({"kind": kind, "frames": count, "corner": corner, "psnr": psnr})
+    return {"rows": rows}
+
+
+def moved_table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table."""
+    yield (
+        "| | frames | corner, median | worst | not moved | aligned | as they are | gff, aligned |"
+    )
+    yield "|---" * 8 + "|"
+    for row in content["rows"]:
+        means = " | ".join(f"{mean:.1f}" for mean in row["psnr"])
+        median, worst = row["corner"]["median"], row["corner"]["worst"]
+        yield f"| {row['kind']} | {row['frames']} | {median:.3f} | {worst:.2f} | {means} |"
 
 
 def _moved(
@@ -108,22 +122,29 @@ def _moved(
     return corner_errors(fusion, moves), qualities
 
 
-def static(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:
+def static(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> Content:
+    """How many bursts that did not move keep their bytes."""
     model = load("focus-burst")
-    print("| same bytes, of " + f"{scenes} | " + " | ".join(f"{n} frames" for n in counts) + " |")
-    print("|---" * (len(counts) + 1) + "|")
-    for kind in kinds:
-        row = []
-        for count in counts:
-            same = 0
-            for number in range(scenes):
-                layers, blur = scene(kind, data, number)
-                burst = focus_burst(layers, np.linspace(0, 1, count), blur=blur)
-                frames = with_noise(burst.frames, (number, count))
-                images = [fuse(frames, model=model, align=align).image for align in (False, True)]
-                same += np.array_equal(*images)
-            row.append(f"{same}")
-        print(f"| {kind} | " + " | ".join(row) + " |", flush=True)
+    same: dict[str, list[int]] = {}
+    for kind, count in itertools.product(kinds, counts):
+        equal = 0
+        for number in range(scenes):
+            layers, blur = scene(kind, data, number)
+            burst = focus_burst(layers, np.linspace(0, 1, count), blur=blur)
+            frames = with_noise(burst.frames, (number, count))
+            images = [fuse(frames, model=model, align=align).image for align in (False, True)]
+            equal += np.array_equal(*images)
+        same.setdefault(kind, []).append(equal)
+    return {"scenes": scenes, "frames": list(counts), "same": same}
+
+
+def static_table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table."""
+    columns = " | ".join(f"{count} frames" for count in content["frames"])
+    yield f"| same bytes, of {content['scenes']} | {columns} |"
+    yield "|---" * (len(content["frames"]) + 1) + "|"
+    for kind, equal in content["same"].items():
+        yield f"| {kind} | {' | '.join(map(str, equal))} |"
 
 
 def two_depths(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
@@ -134,11 +155,11 @@ def two_depths(kind: str, data: Path, number: int) -> tuple[list[Layer], float]:
     return [Layer(layer.light, layer.cover, np.round(layer.depth)) for layer in layers], blur
 
 
-def few(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:
+def few(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> Content:
     """PSNR as frames are added between two that show everything."""
-    named = methods(("focus-pair", "focus-seg", "focus-burst", "gff", "laplacian"))
+    named = methods((*MODELS, "gff", "laplacian"))
     ready = {"default": "auto", **named}
-    head = " | ".join(f"{n} frames" for n in counts)
+    psnr = {}
     for kind in (*(kind for kind in kinds if kind != "surface"), "hard edges", "matte edges"):
         scores: dict[str, list[list[float]]] = {name: [] for name in ready}
         for number in range(scenes):
@@ -147,10 +168,18 @@ def few(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) ->
             for name, method in ready.items():
                 images = [fuse(burst, model=method).image for burst in bursts]
                 scores[name].append([metrics.psnr(image, truth) for image in images])
-        print(f"\n| {kind}, PSNR, dB | {head} |\n|---" + "|---" * len(counts) + "|")
-        for name, rows in scores.items():
-            means = " | ".join(f"{mean:.1f}" for mean in np.mean(rows, 0))
-            print(f"| {name} | {means} |", flush=True)
+        psnr[kind] = {name: np.mean(rows, 0).tolist() for name, rows in scores.items()}
+    return {"steps": "frames", "values": list(counts), "psnr": psnr}
+
+
+def step_table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of a table whose cells have a PSNR for each step: of frames, or of blur."""
+    kinds = content["psnr"]
+    yield f"| {content['steps']}, {' / '.join(map(str, content['values']))} | {' | '.join(kinds)} |"
+    yield "|---" * (len(kinds) + 1) + "|"
+    for name in next(iter(kinds.values())):
+        cells = [" / ".join(f"{x:.1f}" for x in kinds[kind][name]) for kind in kinds]
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def _few(kind: str, data: Path, number: int) -> tuple[Any, NDArray[np.uint8]]:
@@ -177,29 +206,24 @@ def _few(kind: str, data: Path, number: int) -> tuple[Any, NDArray[np.uint8]]:
 BLURS, SPOTS = (2, 4, 8), {"highlights": 25.0, "beads": 0.9}
 
 
-def highlights(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> None:
+def highlights(data: Path, kinds: Iterable[str], counts: Sequence[int], scenes: int) -> Content:
     """PSNR of pairs with bright spots, by the radius of the blur."""
     ready = {"default": "auto", **methods(("focus-pair", "focus-burst", "gff"))}
-    head = " | ".join(f"{radius} pixels" for radius in BLURS)
+    psnr = {}
     for kind, brightness in SPOTS.items():
         scores: dict[str, list[list[float]]] = {name: [] for name in ready}
         for number in range(scenes):
             layer = _with_spots(data, number, brightness)
             bursts = [focus_burst([layer], (1, 0), blur=float(radius)) for radius in BLURS]
+            truths = [as_levels(burst.truth) for burst in bursts]
             for name, method in ready.items():
                 images = [
                     fuse(with_noise(burst.frames, (number, radius)), model=method).image
                     for burst, radius in zip(bursts, BLURS, strict=True)
                 ]
-                scores[name].append(
-                    [
-                        metrics.psnr(image, as_levels(burst.truth))
-                        for image, burst in zip(images, bursts, strict=True)
-                    ]
-                )
-        print(f"\n| {kind}, PSNR, dB | {head} |\n|---" + "|---" * len(BLURS) + "|")
-        for name, rows in scores.items():
-            print(f"| {name} | {' | '.join(f'{x:.1f}' for x in np.mean(rows, 0))} |", flush=True)
+                scores[name].append(list(map(metrics.psnr, images, truths)))
+        psnr[kind] = {name: np.mean(rows, 0).tolist() for name, rows in scores.items()}
+    return {"steps": "blur in pixels", "values": list(BLURS), "psnr": psnr}
 
 
 def _with_spots(data: Path, number: int, brightness: float) -> Layer:
@@ -211,19 +235,30 @@ def _with_spots(data: Path, number: int, brightness: float) -> Layer:
     return Layer(light, layer.cover, np.ones(SIZE, np.float32))
 
 
+WHAT = {
+    "moved": (moved, moved_table),
+    "static": (static, static_table),
+    "few": (few, step_table),
+    "highlights": (highlights, step_table),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    what = {"moved": moved, "static": static, "few": few, "highlights": highlights}
-    parser.add_argument("what", choices=sorted(what))
+    parser.add_argument("what", choices=sorted(WHAT))
     parser.add_argument("data", type=Path)
     parser.add_argument("--kinds", nargs="+", default=KINDS)
     parser.add_argument("--counts", nargs="+", type=int)
     parser.add_argument("--scenes", type=int, default=3)
+    add_json(parser)
     options = parser.parse_args()
     counts = options.counts or (FEW if options.what == "few" else COUNTS)
-    what[options.what](options.data, options.kinds, counts, options.scenes)
+    measure, table = WHAT[options.what]
+    content = measure(options.data, options.kinds, counts, options.scenes)
+    print(*table(content), sep="\n")
+    write_result(options.json, content, models=MODELS)
 
 
 if __name__ == "__main__":

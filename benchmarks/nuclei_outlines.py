@@ -10,7 +10,7 @@ are not looked at.
 
 import numpy as np
 
-from nuclei_scores import arguments, pairs_of, predictions
+from nuclei_scores import pairs_of, predictions, script_parser
 from seamwise.labels import Labels
 from seamwise.metrics import overlap_table
 
@@ -28,7 +28,7 @@ def offsets(truth: Labels, found: Labels) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    options = arguments(__doc__, IMAGES, model="nuclei-2d")
+    options = script_parser(__doc__, IMAGES, model="nuclei-2d").parse_args()
     pairs = pairs_of(options.folder, options.images)
     lines = []
     for pair, (truth, found) in zip(pairs, predictions(pairs, options), strict=True):

@@ -1,7 +1,7 @@
 r"""Scores of nuclei models on images that no training of the recipe sees, or on training images.
 
 python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selection \
-    --model nuclei-2d [--gap background] [--decode relief] [--flips]
+    --model nuclei-2d [--gap background] [--decode relief] [--flips] [--json FILE]
 
 `selection`: the 40 images of recipes/nuclei-2d-selection.txt, for every choice.
 `report`: every 7th image by name, 64 in all, for the numbers of a model card and for nothing else.
@@ -9,11 +9,13 @@ python benchmarks/nuclei_scores.py ../shared/data/dsb2018/train --images selecti
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from result_files import add_json, write_result
 from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import match_dataset
@@ -48,8 +50,8 @@ def predictions(pairs: list[Pair], options: argparse.Namespace) -> Iterator[tupl
         yield read_labels(pair.labels).astype(np.int32), result.labels
 
 
-def arguments(text: str, images: tuple[str, ...], *, model: str) -> argparse.Namespace:
-    """Read the arguments of a script with this docstring, for one of these sets of images."""
+def script_parser(text: str, images: tuple[str, ...], *, model: str) -> argparse.ArgumentParser:
+    """Return a parser for a script with this docstring, and one of these sets of images."""
     parser = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -60,21 +62,48 @@ def arguments(text: str, images: tuple[str, ...], *, model: str) -> argparse.Nam
     parser.add_argument("--decode")
     parser.add_argument("--flips", action="store_true")
     parser.add_argument("--runtime", default="torch")
-    return parser.parse_args()
+    return parser
 
 
-def print_scores(results: Iterable[tuple[Labels, Labels]]) -> None:
-    """Print the scores of true and predicted labels as a table."""
+def scored(results: Iterable[tuple[Labels, Labels]]) -> dict[str, Any]:
+    """Scores of true and predicted labels at each IoU."""
     scores = match_dataset(results, ious=IOUS)
-    print("| IoU ≥ | AP, mean of images | AP, pooled | PQ, pooled | TP | FP | FN |")
-    print("|---|---|---|---|---|---|---|")
+    rows = []
     for mean, pooled in zip(scores.mean, scores.pooled, strict=True):
-        print(
-            f"| {mean.iou:.1f} | {mean.accuracy:.3f} | {pooled.accuracy:.3f} "
-            f"| {pooled.panoptic_quality:.3f} | {pooled.tp} | {pooled.fp} | {pooled.fn} |"
+        ap = {"ap": mean.accuracy, "ap_pooled": pooled.accuracy, "pq": pooled.panoptic_quality}
+        rows.append({"iou": mean.iou, **ap, "tp": pooled.tp, "fp": pooled.fp, "fn": pooled.fn})
+    return {"scores": rows}
+
+
+def table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table."""
+    yield "| IoU ≥ | AP, mean of images | AP, pooled | PQ, pooled | TP | FP | FN |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in content["scores"]:
+        yield (
+            f"| {row['iou']:.1f} | {row['ap']:.3f} | {row['ap_pooled']:.3f} | {row['pq']:.3f} "
+            f"| {row['tp']} | {row['fp']} | {row['fn']} |"
         )
 
 
+def ap_table(int8: Mapping[str, Any], float32: Mapping[str, Any]) -> Iterator[str]:
+    """Write the mean AP of the same images in 8-bit integers and in float32."""
+    ious = " | ".join(f"{row['iou']:.1f}" for row in int8["scores"])
+    yield f"| AP, mean of images, at IoU | {ious} |"
+    yield "|---" * (len(int8["scores"]) + 1) + "|"
+    names = (
+        "in 8-bit integers and bfloat16, as installed by `make`",
+        "the same, computed in float32",
+    )
+    for name, content in zip(names, (int8, float32), strict=True):
+        scores = " | ".join(f"{row['ap']:.3f}" for row in content["scores"])
+        yield f"| {name} | {scores} |"
+
+
 if __name__ == "__main__":
-    options = arguments(__doc__, ("selection", "report", "training"), model="nuclei-2d")
-    print_scores(predictions(pairs_of(options.folder, options.images), options))
+    parser = script_parser(__doc__, ("selection", "report", "training"), model="nuclei-2d")
+    add_json(parser)
+    options = parser.parse_args()
+    content = scored(predictions(pairs_of(options.folder, options.images), options))
+    print(*table(content), sep="\n")
+    write_result(options.json, content, models=[options.model])

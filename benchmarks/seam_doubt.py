@@ -5,14 +5,15 @@ python benchmarks/seam_doubt.py ../shared/data/dsb2018/train --images report --m
 
 nuclei-2d segments images that it was not trained on: the 40 of the selection, for every choice, or
 the 64 of the report. A seam is wrong if both of its cells have more than half of their pixels in
-the same true cell. With --measures all an image is segmented in its four mirror images, too:
+the same true cell. `--json FILE` keeps the figures. With --measures all an image is segmented in
+its four mirror images, too:
 
 - deviation: of the probability of cell over the mirrors, mean along the seam;
 - merged: the share of the mirrors in which both cells have more than half of their pixels in one.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nuclei_scores import pairs_of
+from result_files import add_json, write_result
 from seamwise.io import read_image, read_labels
 from seamwise.labels import Labels
 from seamwise.metrics import seam_doubt
@@ -94,6 +96,46 @@ def measured(image: NDArray[Any], truth: Labels, model: Model, *, mirrors: bool)
     return values, same(owner_of(result.labels, truth), pairs)
 
 
+def judge(parts: list[Any]) -> dict[str, Any]:
+    """How well each measure orders the seams of all images, and what the limit names."""
+    is_wrong = np.concatenate([wrong for _, wrong in parts])
+    chance = np.concatenate([values["probability of cell"] for values, _ in parts])
+    is_doubtful = chance >= DOUBTFUL_SEAM
+    count = int(is_doubtful.sum())
+    orders = {}
+    for name in parts[0][0]:
+        values = np.concatenate([part[name] for part, _ in parts])
+        highest = np.argsort(-values, kind="stable")[:count]
+        order = {"order": auc(values, is_wrong), "spread": spread(values, is_wrong)}
+        orders[name] = {**order, "wrong_of_highest": int(is_wrong[highest].sum())}
+    seams = {"all": {"seams": len(is_wrong), "wrong": int(is_wrong.sum())}}
+    seams["doubtful"] = {"seams": count, "wrong": int(is_wrong[is_doubtful].sum())}
+    return {"images": len(parts), "seams": seams, "orders": orders}
+
+
+def seam_table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table of wrong seams."""
+    names = {
+        "all": "all",
+        "doubtful": f"probability of cell of {DOUBTFUL_SEAM:.0%} or more".replace("%", " %"),
+    }
+    yield f"| {content['images']} images | seams | wrong | share |"
+    yield "|---|---|---|---|"
+    for key, name in names.items():
+        seams, wrong = content["seams"][key]["seams"], content["seams"][key]["wrong"]
+        yield f"| {name} | {seams} | {wrong} | {100 * wrong / seams:.1f} % |"
+
+
+def order_table(content: Mapping[str, Any]) -> Iterator[str]:
+    """Write the lines of the table of measures."""
+    count, wrong = content["seams"]["doubtful"]["seams"], content["seams"]["all"]["wrong"]
+    yield f"| measure | pairs in the right order | wrong among the {count} highest |"
+    yield "|---|---|---|"
+    for name, row in content["orders"].items():
+        order = f"{100 * row['order']:.0f} ± {100 * row['spread']:.0f} %"
+        yield f"| {name} | {order} | {row['wrong_of_highest']} of {wrong} |"
+
+
 def main() -> None:
     """Measure the seams of all images, and print how well each measure orders them."""
     parser = argparse.ArgumentParser(
@@ -102,8 +144,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", choices=("selection", "report"), default="selection")
     parser.add_argument("--measures", choices=("own", "all"), default="all")
+    add_json(parser)
     options = parser.parse_args()
-    pairs = pairs_of(options.folder, options.images)
     model = load("nuclei-2d", device="cpu")
     parts = [
         measured(
@@ -112,20 +154,11 @@ def main() -> None:
             model,
             mirrors=options.measures == "all",
         )
-        for pair in pairs
+        for pair in pairs_of(options.folder, options.images)
     ]
-    is_wrong = np.concatenate([wrong for _, wrong in parts])
-    print(f"{len(pairs)} images, {len(is_wrong)} seams, {is_wrong.sum()} cut through one true cell")
-    chance = np.concatenate([values["probability of cell"] for values, _ in parts])
-    count = int((chance >= DOUBTFUL_SEAM).sum())
-    print(f"{count} seams have a probability of cell of {DOUBTFUL_SEAM:.0%} or more")
-    print(f"| measure | pairs in the right order | wrong among the {count} highest |")
-    print("|---|---|---|")
-    for name in parts[0][0]:
-        values = np.concatenate([part[name] for part, _ in parts])
-        highest = np.argsort(-values, kind="stable")[:count]
-        order = f"{auc(values, is_wrong):.1%} ± {spread(values, is_wrong):.1%}"
-        print(f"| {name} | {order} | {is_wrong[highest].sum()} of {is_wrong.sum()} |")
+    content = judge(parts)
+    print(*seam_table(content), "", *order_table(content), sep="\n")
+    write_result(options.json, content, models=["nuclei-2d"])
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def test_the_table_of_losses_inside_nnunet_has_mean_and_spread(script):
         scores = {"pq": [pq, 0.0, 0.0], "ap": [pq, pq / 2, 0.1]}
         return {"loss": "j4", "seed": seed, "argmax": scores, "tuned": scores}
 
-    rows = list(compare.table([line(0, 0.5), line(1, 0.7)]))
+    rows = list(compare.table({"runs": [line(0, 0.5), line(1, 0.7)]}))
     spreads = "0.600 ± 0.141 | 0.600 ± 0.141 | 0.300 ± 0.071 | 0.100 ± 0.000"
     assert rows[2:] == [f"| J4 | {rule} | 2 | {spreads} |" for rule in ("argmax", "tuned")]
     assert rows[0].count("|") == rows[1].count("|") == rows[2].count("|")

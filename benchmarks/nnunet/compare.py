@@ -232,12 +232,12 @@ def of_loss(lines: Sequence[Line], loss: str, rule: str) -> list[Line]:
     return [line[rule] for line in lines if line["loss"] == loss]
 
 
-def table(lines: Sequence[Line]) -> Iterator[str]:
+def table(content: Mapping[str, Sequence[Line]]) -> Iterator[str]:
     """The lines of the table: mean and standard deviation over the seeds of each loss."""
     yield f"| loss | decoder | seeds | PQ at 0.5 |{'|'.join(f' AP at {iou} ' for iou in IOUS)}|"
     yield "|---" * (4 + len(IOUS)) + "|"
     for loss, rule in product(NAMES, ("argmax", "tuned")):
-        runs = of_loss(lines, loss, rule)
+        runs = of_loss(content["runs"], loss, rule)
         if not runs:
             continue
         columns = [[run["pq"][0] for run in runs], *zip(*(run["ap"] for run in runs), strict=True)]
@@ -308,7 +308,7 @@ def main() -> None:
     if options.data is not None:
         compare(Work(options.output), options)
     lines = read_lines(folder)
-    print("\n".join(table(lines)))
+    print("\n".join(table({"runs": lines})))
     if options.plot is not None:
         draw(lines, options.plot)
 
