@@ -95,10 +95,10 @@ def synthetic(data: Path, names: Sequence[str], quick: bool) -> dict[str, Any]:
     kinds: dict[str, Any] = {}
     for kind, simulation in SIMULATIONS.items():
         drawn = pairs(data, simulation, PAIRS // 10 if quick else PAIRS)
-        kinds[kind] = {
-            name: np.transpose([_synthetic(pair, method) for pair in drawn]).tolist()
-            for name, method in methods(names).items()
-        }
+        kinds[kind] = {}
+        for name, method in methods(names).items():
+            rows = [_synthetic(pair, method) for pair in drawn]
+            kinds[kind][name] = np.transpose(rows).tolist()
     return {"pairs": len(drawn), "kinds": kinds}
 
 
@@ -253,12 +253,15 @@ def real(folder: Path, names: Sequence[str], quick: bool) -> dict[str, Any]:
         results[name] = map(metrics.to_grey, fused)
     means = {}
     for name, images in results.items():
-        rows = [
-            [metric(*pair, image) for metric in METRICS.values()]
-            for pair, image in zip(sources, images, strict=True)
-        ]
+        rows = [_seven(*pair, image) for pair, image in zip(sources, images, strict=True)]
         means[name] = np.mean(rows, 0).tolist()
     return {"pairs": len(paths), "metrics": list(METRICS), "means": means}
+
+
+def _seven(
+    a: NDArray[np.float64], b: NDArray[np.float64], fused: NDArray[np.float64]
+) -> list[float]:
+    return [metric(a, b, fused) for metric in METRICS.values()]
 
 
 def _grey(path: Path) -> NDArray[np.float64]:

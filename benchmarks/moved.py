@@ -178,8 +178,13 @@ def step_table(content: Mapping[str, Any]) -> Iterator[str]:
     yield f"| {content['steps']}, {' / '.join(map(str, content['values']))} | {' | '.join(kinds)} |"
     yield "|---" * (len(kinds) + 1) + "|"
     for name in next(iter(kinds.values())):
-        cells = [" / ".join(f"{x:.1f}" for x in kinds[kind][name]) for kind in kinds]
+        cells = [steps(methods_of_kind[name]) for methods_of_kind in kinds.values()]
         yield f"| {name} | {' | '.join(cells)} |"
+
+
+def steps(values: Iterable[float]) -> str:
+    """Write the values of a cell, step by step."""
+    return " / ".join(f"{value:.1f}" for value in values)
 
 
 def _few(kind: str, data: Path, number: int) -> tuple[Any, NDArray[np.uint8]]:
