@@ -145,10 +145,10 @@ def test_features_that_agree_by_chance_are_no_start(monkeypatch, x, y, believed,
 
 def test_a_frame_that_moved_less_than_a_quarter_of_a_pixel_is_not_resampled():
     picture = scene()
-    still = photograph(picture, movement(inner_shape(picture), shift=(0.15, -0.1)))
-    found = estimate_alignment([photograph(picture, np.eye(3)), still], reference=0, exposure=False)
+    frame = photograph(picture, movement(inner_shape(picture), shift=(0.15, -0.1)))
+    found = estimate_alignment([photograph(picture, np.eye(3)), frame], reference=0, exposure=False)
     assert np.array_equal(found.matrices[1], np.eye(3))
-    assert np.array_equal(found.apply(still, 1), still)
+    assert np.array_equal(found.apply(frame, 1), frame)
 
 
 # at the centre nothing moves, in the corners 0.37 pixels
@@ -221,10 +221,10 @@ def test_frames_that_did_not_move_stay_untouched(name, matte):
 
 def test_the_simplest_motion_is_taken():
     picture = scene("coffee")
-    still = photograph(picture, np.eye(3))
+    frame = photograph(picture, np.eye(3))
     for move in ({"shift": (5.2, -3.7)}, MOVES["turn"], TILTED):
         expected = movement(inner_shape(picture), **move)
-        found = estimate_alignment([still, photograph(picture, expected)], reference=0).matrices[1]
+        found = estimate_alignment([frame, photograph(picture, expected)], reference=0).matrices[1]
         assert corner_error(found, expected, inner_shape(picture)) < 0.1
         assert np.array_equal(found[:2, :2], np.eye(2)) is ("turn" not in move)
         assert bool(found[2, :2].any()) is (move is TILTED)

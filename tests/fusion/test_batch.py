@@ -624,14 +624,14 @@ def test_the_estimate_follows_the_network_and_its_tile(selector):
 def test_scores_count_depth_turned_frames_and_two_transparent_ones():
     model, shape, pixels = load("focus-burst"), (4000, 6000, 3), 24e6
     estimate = partial(memory_estimate, shape, model=model)
-    still = estimate(FuseOptions(align=False))
-    assert 1.8e9 < still < 2.3e9
-    assert estimate(FuseOptions(align=True)) == still + 12 * pixels
-    assert estimate(FuseOptions(align=False, tile=4000)) > still + 1e9
-    assert estimate(FuseOptions(align=False), has_alpha=True) == still + 125 * pixels
+    size = estimate(FuseOptions(align=False))
+    assert 1.8e9 < size < 2.3e9
+    assert estimate(FuseOptions(align=True)) == size + 12 * pixels
+    assert estimate(FuseOptions(align=False, tile=4000)) > size + 1e9
+    assert estimate(FuseOptions(align=False), has_alpha=True) == size + 125 * pixels
     # two frames of three colours
     for bits, more in ((np.uint16, 6), (np.float32, 18)):
-        assert estimate(FuseOptions(align=False), dtype=bits) == still + more * pixels
+        assert estimate(FuseOptions(align=False), dtype=bits) == size + more * pixels
     gff = FuseOptions(model="gff")
     assert memory_estimate(shape, gff, dtype=np.uint16) == memory_estimate(shape, gff) + 3 * pixels
 

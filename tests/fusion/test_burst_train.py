@@ -168,10 +168,10 @@ def test_pictures_are_needed(tmp_path, pictures):
 def test_a_training_starts_from_the_weights_of_a_model_that_fits(tmp_path, pictures):
     run(tmp_path / "first", pictures)
     model = tmp_path / "first" / "model.safetensors"
-    still = replace(QUICK, start=str(model), learning_rate=1e-12, average=0.0, seed=7)
-    weights = run(tmp_path / "second", pictures, still)
+    settings = replace(QUICK, start=str(model), learning_rate=1e-12, average=0.0, seed=7)
+    weights = run(tmp_path / "second", pictures, settings)
     first, _ = load_model(model, FusionInfo)
     torch.testing.assert_close(weights["compare.weight"], first["compare.weight"])
     for start, width in ((str(model), 4), ("focus-seg", 2)):
         with pytest.raises(ValueError, match=r"start must be a network with .*remove start"):
-            run(tmp_path / f"third-{width}", pictures, replace(still, start=start, width=width))
+            run(tmp_path / f"third-{width}", pictures, replace(settings, start=start, width=width))

@@ -191,7 +191,7 @@ def test_every_change_of_the_simulation_keeps_size_and_range(pictures):
     assert 8 < grey < 32
 
 
-def still(**change):
+def plain_simulation(**change):
     """A simulation that leaves the picture as it is, but for `change`."""
     return Simulation(**{"mirror": False} | change)
 
@@ -200,7 +200,11 @@ def crops(image, segments, crop, count=60, **change):
     """Random crops, their colours made numbers again."""
     for seed in range(count):
         pixels, names = _random_crop(
-            np.stack([image] * 3, 2), segments, crop, still(**change), np.random.default_rng(seed)
+            np.stack([image] * 3, 2),
+            segments,
+            crop,
+            plain_simulation(**change),
+            np.random.default_rng(seed),
         )
         yield pixels[..., 0], names
 
@@ -250,7 +254,10 @@ def test_pictures_shrink_by_means_and_grow_linearly_and_segments_stay_whole_numb
 def drawn_pairs(picture, count=40, **change):
     for seed in range(count):
         yield make_pair(
-            picture, crop=None, simulation=still(**change), rng=np.random.default_rng(seed)
+            picture,
+            crop=None,
+            simulation=plain_simulation(**change),
+            rng=np.random.default_rng(seed),
         )
 
 
@@ -315,7 +322,7 @@ def test_every_picture_and_every_annotator_is_drawn(pictures, monkeypatch):
     monkeypatch.setattr(
         SegmentedPicture, "read_segments", lambda self, path: seen.add(path) or read(self, path)
     )
-    drawn = samples(pictures, simulation=still())
+    drawn = samples(pictures, simulation=plain_simulation())
     assert len(drawn) == 20
     for number in range(len(drawn)):
         drawn[number]

@@ -420,8 +420,8 @@ def test_a_model_that_is_chosen_fuses_a_third_frame_too(selector):
     # a network that is given stands for the one for many frames, unless that for two comes with it
     network = seamwise.fusion.load("focus-burst")
     assert np.array_equal(fuse(burst, model=network).image, chosen.image)
-    both = fuse_burst(burst, model=network, other_model=lambda: selector)
-    assert np.array_equal(both.image, fuse_burst([burst[0], burst[2]], model=selector).image)
+    result = fuse_burst(burst, model=network, other_model=lambda: selector)
+    assert np.array_equal(result.image, fuse_burst([burst[0], burst[2]], model=selector).image)
 
 
 def test_a_third_frame_that_adds_detail_is_used():

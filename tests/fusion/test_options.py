@@ -60,5 +60,5 @@ def test_a_mode_that_is_not_given_is_that_of_earlier_records():
     record = FuseOptions(model="focus-seg", mode="sequence").provenance("ab").record()
     del record["burst_model_sha256"]  # which they did not have
     assert FuseOptions(model="focus-seg").provenance("ab").difference(record) == ""
-    both = FuseOptions().provenance("ab", burst_model_sha256="cd")
-    assert both.difference(record) == "made with a different burst_model file"
+    provenance = FuseOptions().provenance("ab", burst_model_sha256="cd")
+    assert provenance.difference(record) == "made with a different burst_model file"

@@ -252,7 +252,9 @@ def fuse_burst(
             fusion,
             ReorderedFrames(shown, order),
             [burst.names[number] for number in order],
-            lambda some: _in_order(other_method(), shown, [order[i] for i in some], burst, report),
+            lambda numbers: _in_order(
+                other_method(), shown, [order[i] for i in numbers], burst, report
+            ),
         )
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
