@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from gallery import RECORD, record_of
 from seamwise.analysis import Claim, markdown_table, verdict_table
 from seamwise.io import Provenance, SegmentationInfo, file_sha256, model_path, read_json, write_json
 from seamwise.metrics import match
@@ -107,7 +108,7 @@ def section(results: Path, pictures: Path) -> str:
     return f"{table(units)}\n{verdict_table(claims(units))}\n{picture}\n"
 
 
-def draw(path: Path) -> None:
+def draw(path: Path, made_from: Provenance) -> None:
     """Draw a noisy stack and its cells before and after, in a middle slice and from the side."""
     drawn = draw_stack(0, PHOTONS["noisy"])
     figure = Figure(figsize=(13, 3.2 * len(ENHANCEMENTS)), layout="constrained")
@@ -130,7 +131,7 @@ def draw(path: Path) -> None:
         line[3].set_title("the same, from the side")
     for panel in panels.flat:
         panel.set_axis_off()
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=80, metadata={RECORD: record_of(figure, made_from)})
 
 
 def provenance(stacks: int) -> Provenance:
@@ -162,7 +163,7 @@ def main() -> None:
         raise ValueError(f"{path} was {difference}: it is kept, give another folder with -o")
     units = measure(stacks)
     write_json(path, {"made_by": made_from.record(), "units": units})
-    draw(pictures / f"{NAME}.png")
+    draw(pictures / f"{NAME}.png", made_from)
     print(table(Units(units)))
 
 

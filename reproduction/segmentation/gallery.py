@@ -4,13 +4,15 @@ python reproduction/segmentation/gallery.py [-o docs/images/thesis] [--runs runs
 
 The thesis' T-cells are not public. Small networks (width 8) are trained for 200 steps on six
 made-up scenes, one for each loss, from the same first weights and on the same crops, and kept in
---runs. The pictures show what to look for. They do not compare how good the losses are.
+--runs. The pictures show what to look for. They do not compare how good the losses are. Each file
+holds, as a text, its titles and what it was drawn from: so a picture of an earlier state is seen.
 """
 
 import argparse
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +23,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scipy import ndimage
 
-from seamwise.io import DecodeRule, NormalizationRule
+from seamwise import __version__
+from seamwise.io import DecodeRule, NormalizationRule, Provenance
 from seamwise.labels import semantic_target
 from seamwise.metrics import match
 from seamwise.segmentation import (
@@ -53,6 +57,8 @@ TITLES = {
 }  # fmt: skip
 HALF, SMALLER = "half-of-the-cells", "2-pixels-smaller"  # poor annotations
 POOR = {HALF: {"drop": 0.5}, SMALLER: {"erode": 2}}
+STEPS = 200
+RECORD = "seamwise"  # the name of the text in a file
 
 Picture = NDArray[Any]
 
@@ -74,6 +80,30 @@ def poor(image: AnnotatedImage, damage: str) -> AnnotatedImage:
     return replace(image, labels=degrade_annotation(image.labels, rng=0, **POOR[damage]))
 
 
+def settings(loss: str, steps: int) -> TrainSettings:
+    """Return the settings of a network."""
+    return TrainSettings(
+        loss=loss, width=8, depth=3, crop=96, batch_size=4, steps=steps, validate_every=steps,
+        optimizer="adamw", learning_rate=3e-3, schedule="cosine", average=0.95,
+    )  # fmt: skip
+
+
+def provenance(steps: int = STEPS) -> Provenance:
+    """Return what the pictures depend on: the settings of all networks, and the scenes."""
+    options = {name: v for name, v in asdict(settings("j4", steps)).items() if name != "loss"}
+    scenes = [scene(number) for number in (*SCENES, *TUNED_ON, *TESTS)]
+    return Provenance(
+        {
+            "version": __version__,
+            "settings": options,
+            "poor": POOR,
+            "cells": [int(image.labels.max()) for image in scenes],
+            "covered": [round(float((image.labels > 0).mean()), 2) for image in scenes],
+            "intensity": [round(float(image.image.mean()), 2) for image in scenes],
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Networks:
     """Small networks, trained when they are first asked for."""
@@ -83,12 +113,8 @@ class Networks:
 
     def model(self, loss: str, damage: str = "") -> Path:
         """Return the file of a network, trained if it is missing."""
-        settings = TrainSettings(
-            loss="ce3" if loss == "comb" else loss, width=8, depth=3, crop=96, batch_size=4,
-            steps=self.steps, validate_every=self.steps, optimizer="adamw", learning_rate=3e-3,
-            schedule="cosine", average=0.95,
-        )  # fmt: skip
-        name = "-".join(part for part in (loss, damage, key_of(settings)) if part)
+        options = settings("ce3" if loss == "comb" else loss, self.steps)
+        name = "-".join(part for part in (loss, damage, key_of(options)) if part)
         model = self.folder / name / "model.safetensors"
         if model.exists():
             return model
@@ -101,14 +127,14 @@ class Networks:
             images = [poor(image, damage) for image in images]
         print(f"training {name}", flush=True)
         return train(
-            images, [scene(TUNED_ON[0])], settings, output=model.parent, device="cpu",
+            images, [scene(TUNED_ON[0])], options, output=model.parent, device="cpu",
             resume=(model.parent / "checkpoint.pt").exists(),
         )  # fmt: skip
 
 
-def key_of(settings: TrainSettings) -> str:
+def key_of(options: TrainSettings) -> str:
     """Name settings, so that networks of other settings are not taken."""
-    return hashlib.sha256(repr(settings).encode()).hexdigest()[:8]
+    return hashlib.sha256(repr(options).encode()).hexdigest()[:8]
 
 
 def maps(image: AnnotatedImage, path: Path) -> Picture:
@@ -335,12 +361,26 @@ FIGURES: Mapping[str, Callable[[Networks], Figure]] = {
 }  # fmt: skip
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a picture of 256 colours, which is less than half as large."""
+def record_of(figure: Figure, made_from: Provenance) -> str:
+    """Write what a picture was drawn from, and the titles of its panels, as JSON."""
+    titles = [axes.get_title() for axes in figure.axes]
+    return json.dumps({"made_by": made_from.record(), "titles": titles})
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read what `record_of` wrote into a picture; {} for a file without it."""
+    with Image.open(path) as picture:
+        return dict(json.loads(picture.info.get(RECORD, "{}")))
+
+
+def save(figure: Figure, path: Path, made_from: Provenance) -> None:
+    """Write a picture of 256 colours, which is less than half as large, with its record."""
     drawn = BytesIO()
     figure.savefig(drawn, dpi=80)
     picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    picture.save(path, optimize=True)
+    text = PngInfo()
+    text.add_text(RECORD, record_of(figure, made_from))
+    picture.save(path, optimize=True, pnginfo=text)
     print(path, flush=True)
 
 
@@ -356,9 +396,10 @@ def main() -> None:
     arguments = parser.parse_args()
     output = arguments.output / "quick" if arguments.quick else arguments.output
     output.mkdir(parents=True, exist_ok=True)
-    networks = Networks(arguments.runs, 1 if arguments.quick else 200)
+    networks = Networks(arguments.runs, 1 if arguments.quick else STEPS)
+    made_from = provenance(networks.steps)
     for name in arguments.figures:
-        save(FIGURES[name](networks), output / f"{name}.png")
+        save(FIGURES[name](networks), output / f"{name}.png", made_from)
 
 
 if __name__ == "__main__":

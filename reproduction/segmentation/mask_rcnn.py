@@ -447,7 +447,7 @@ def draw(study: Study, name: str, net: nn.Module, path: Path) -> None:
             panel.set_axis_off()
         above.set_title(f"truth, {counts.n_true} cells", fontsize=10)
         below.set_title(f"Mask R-CNN: {counts.tp} right, {counts.fp} false", fontsize=10)
-    save(figure, path)
+    save(figure, path, study.results_of("mask_rcnn", name).provenance)
 
 
 def section(results: Path, pictures: Path) -> str:

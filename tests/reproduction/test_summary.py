@@ -1,15 +1,21 @@
 """The pages of all claims and of all parts: numbers from the kept results, a row for everything."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 
-def test_the_pages_hold_what_the_stored_numbers_say(scripts):
+@pytest.fixture(scope="module")
+def pages(scripts):
+    return dict(scripts.summary.pages())
+
+
+def test_the_pages_hold_what_the_stored_numbers_say(scripts, pages):
     """Or `make reproduction-report` was not run."""
     docs = scripts.summary.ROOT / "docs"
-    for name, text in scripts.summary.pages():
+    for name, text in pages.items():
         assert (docs / name).read_text(encoding="utf-8") == text
 
 
@@ -56,9 +62,8 @@ def numbers_of(rows, kind):
     return numbers
 
 
-def test_every_part_table_and_figure_has_a_row_with_a_state(scripts):
-    text = dict(scripts.summary.pages())["thesis-parts.md"]
-    parts, figures = text.split("## Tables and figures")
+def test_every_part_table_and_figure_has_a_row_with_a_state(pages):
+    parts, figures = pages["thesis-parts.md"].split("## Tables and figures")
     rows = {
         name: [
             [cell.strip() for cell in line.split("|")[1:-1]]
@@ -156,10 +161,67 @@ def test_every_picture_of_the_thesis_gallery_is_drawn_and_shown(scripts):
         assert (root / "docs" / "images" / "thesis" / f"{name}.png").exists()
 
 
+def record_of(scripts, name):
+    """What a picture of the gallery says of itself."""
+    folder = scripts.summary.ROOT / "docs" / "images" / "thesis"
+    return scripts.gallery.read_record(folder / f"{name}.png")
+
+
+def masked(titles):
+    """Titles without the counts of cells that a network finds."""
+    return [re.sub(r"\d+ right, \d+ false", "", title) for title in titles]
+
+
+def test_no_picture_of_the_gallery_is_of_an_earlier_state(scripts, monkeypatch):
+    """Or `reproduction/segmentation/gallery.py` was not run after a change of scenes or titles."""
+    gallery = scripts.gallery
+    monkeypatch.setattr(gallery, "maps", lambda image, path: np.zeros((3, *image.labels.shape)))
+    monkeypatch.setattr(gallery, "cells", lambda image, path, decode="MAP": image.labels)
+    networks = SimpleNamespace(model=lambda loss, damage="": None)
+    for name, figure in gallery.FIGURES.items():
+        record = record_of(scripts, name)
+        assert gallery.provenance().difference(record["made_by"]) == "", name
+        titles = [axes.get_title() for axes in figure(networks).axes]
+        assert masked(record["titles"]) == masked(titles), name
+
+
+def test_the_gallery_quotes_the_counts_of_its_pictures(scripts):
+    path = scripts.summary.ROOT / "docs" / "thesis-gallery.md"
+    page = " ".join(path.read_text(encoding="utf-8").split())
+
+    def counts(name):
+        found = re.compile(r"(.*): (\d+) right, (\d+) false")
+        matches = filter(None, map(found.fullmatch, record_of(scripts, name)["titles"]))
+        return [(match[1], int(match[2]), int(match[3])) for match in matches]
+
+    missed = [36 - right for title, right, _ in counts("fig17") if title[:3] in ("DWM", "SAW")]
+    numbers = ["none", "one", "two", "three", "four", "five", "six", "seven", "eight"]
+    assert f"{numbers[min(missed)]} to {numbers[max(missed)]} of 36 are not found" in page
+    (_, right3, false3), (_, right4, false4) = counts("fig36")[:2]
+    more = f"J4 finds {numbers[right4 - right3]} cell more than J3, and {numbers[false4 - false3]}"
+    assert f"{more} false ones more" in page
+
+
+def test_the_picture_of_a_noisy_stack_shows_the_stored_counts(scripts):
+    script, record = scripts.fig38_40, record_of(scripts, "fig38_40")
+    units = scripts.units.Units.read(scripts.summary.RESULTS, script.NAME, script.SCENE)
+    counts = [units.of(f"noisy/{name}")[0] for name in script.ENHANCEMENTS]
+    assert [title for title in record["titles"] if "found" in title] == [
+        f"in the whole stack {unit['tp'][0]} of {unit['n_true'][0]} found" for unit in counts
+    ]
+    assert [record["titles"][4 * row] for row in range(3)] == list(script.TITLES.values())
+    assert script.provenance(script.STACKS).difference(record["made_by"]) == ""
+
+
 def test_a_picture_of_the_thesis_gallery_is_drawn_from_small_networks(scripts, tmp_path):
-    networks = scripts.gallery.Networks(tmp_path, 1)
-    scripts.gallery.save(scripts.gallery.fig20(networks), tmp_path / "fig20.png")
+    gallery, networks = scripts.gallery, scripts.gallery.Networks(tmp_path, 1)
+    gallery.save(gallery.fig20(networks), tmp_path / "fig20.png", gallery.provenance(1))
     assert (tmp_path / "fig20.png").stat().st_size > 10_000
+    record = gallery.read_record(tmp_path / "fig20.png")
+    assert record["titles"][:2] == ["a training image, whole", "annotated: half of the cells"]
+    assert gallery.provenance(2).difference(record["made_by"]) == (
+        "made with settings.steps = 1, not 2"
+    )
     assert {path.name[:-9] for path in tmp_path.glob("j4-*")} == {
         "j4-half-of-the-cells",
         "j4-2-pixels-smaller",
