@@ -1,6 +1,5 @@
 """What Tables 8 and 9 share: systems on pairs, seven metrics, ranks, and the thesis' claims."""
 
-import hashlib
 import importlib.util
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise import __version__
 from seamwise.analysis import (
     LEVEL,
     NemenyiTest,
@@ -21,9 +19,9 @@ from seamwise.analysis import (
     p_text,
 )
 from seamwise.fusion import CLASSICAL, DUMMIES, METRICS, FusionScores, draw_boxplots, fuse, load
-from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_json
+from seamwise.io import Provenance, read_json
 from seamwise.metrics.fusion import ssim, to_grey
-from stored import check_stored, store
+from stored import check_stored, holds, pixels_sha256, provenance_of, store
 
 SYSTEMS = {"CNN": "cnn", "DCT+CV": "dct-cv", "DCT": "dct", "GFF": "gff", "IM": "matting",
            "HF-Reg": "focus-reg", "HF-Seg": "focus-seg"}  # fmt: skip
@@ -36,6 +34,10 @@ DIGITS = 6  # of a score that is kept
 Printed = Mapping[
     str, Mapping[str, tuple[float, float]]
 ]  # mean and deviation by metric, then system
+
+
+class UnfinishedError(Exception):
+    """A file holds fewer pairs than its run was asked for."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ def rows(columns: Sequence[str], *lines: str) -> Printed:
     return metrics
 
 
-def score(pairs: Iterable[Pair], *, scores_path: Path) -> FusionScores:
+def score(pairs: Iterable[Pair], count: int, *, scores_path: Path) -> FusionScores:
     """Score every system and both dummies on every pair.
 
     What is scored is kept in a JSON file after each pair, and not scored again by the same models
-    on the same pictures.
+    on the same pictures. The file also keeps `count`, the number of pairs, so that a page can tell
+    whether the run has ended.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def score(pairs: Iterable[Pair], *, scores_path: Path) -> FusionScores:
     names = []
     for pair in pairs:
         names.append(pair.name)
-        sha256 = _sources_sha256(pair)
+        sha256 = pixels_sha256(pair.sources)
         if pair.name in stored:
             if stored[pair.name]["sources_sha256"] != sha256:
                 raise ValueError(
@@ -106,14 +109,24 @@ def score(pairs: Iterable[Pair], *, scores_path: Path) -> FusionScores:
         results |= dict(zip(DUMMIES, pair.sources, strict=True))
         scores = {name: _score(pair, image) for name, image in results.items()}
         stored[pair.name] = {"sources_sha256": sha256, "scores": scores}
-        store(scores_path, provenance, {"pairs": stored})
-        print(f"{len(names)}: {pair.name}", flush=True)
+        store(scores_path, provenance, {"count": count, "pairs": stored})
+        print(f"{len(names)} of {count}: {pair.name}", flush=True)
+    store(scores_path, provenance, {"count": count, "pairs": stored})
     return _as_scores(stored, names)
 
 
 def read_scores(path: Path) -> FusionScores:
-    """Read the scores of a file."""
-    pairs = read_json(path)["pairs"]
+    """Read the scores of a file.
+
+    Raises
+    ------
+    UnfinishedError
+        The run that scores the pairs has not ended.
+    """
+    content = read_json(path)
+    pairs, count = content["pairs"], content.get("count", 0)
+    if len(pairs) < count:
+        raise UnfinishedError(f"{len(pairs)} of {count} pairs are scored so far")
     return _as_scores(pairs, list(pairs))
 
 
@@ -133,13 +146,8 @@ def _as_scores(pairs: Mapping[str, Any], names: Sequence[str]) -> FusionScores:
 
 def _provenance() -> Provenance:
     """Return what a score depends on in addition to its pair."""
-    files = {name: model_path(SYSTEMS[name], FusionInfo) for name in PROPOSED}
-    models = {f"{name}_sha256": file_sha256(file) for name, file in files.items()}
-    return Provenance({**models, "version": __version__, "metrics": [*METRICS, "ssim"]})
-
-
-def _sources_sha256(pair: Pair) -> str:
-    return hashlib.sha256(b"".join(source.tobytes() for source in pair.sources)).hexdigest()[:16]
+    models = {name: SYSTEMS[name] for name in PROPOSED}
+    return provenance_of(models, metrics=[*METRICS, "ssim"])
 
 
 def _score(pair: Pair, image: NDArray[np.uint8]) -> dict[str, float]:
@@ -173,13 +181,18 @@ def table(ours: Printed, printed: Printed) -> str:
     columns = [*SYSTEMS, *DUMMIES]
     lines = ["| | | " + " | ".join(columns) + " |", "|---" * (2 + len(columns)) + "|"]
     for metric, row in ours.items():
-        best = max(SYSTEMS, key=lambda system: row[system][0])
+        best = best_system(row)
         cells = [_cell(*row[s], bold=s == best) for s in columns]
         lines.append(f"| {metric.upper()} | here | " + " | ".join(cells) + " |")
         if metric in printed:
             cells = [_cell(*printed[metric][s]) if s in printed[metric] else "—" for s in columns]
             lines.append("| | thesis | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def best_system(row: Mapping[str, tuple[float, float]]) -> str:
+    """Return the system with the highest mean."""
+    return max(SYSTEMS, key=lambda system: row[system][0])
 
 
 def _cell(mean: float, deviation: float, *, bold: bool = False) -> str:
@@ -221,10 +234,8 @@ def leads(printed: Printed, ours: Printed) -> str:
             for author, numbers in (("thesis", printed), ("here", ours)):
                 answers = [is_better(numbers[metric], network) for metric in CLAIMED]
                 cells = ["yes" if answer else "no" for answer in answers]
-                result = "**holds**" if all(answers) else "**does not hold**"
-                lines.append(
-                    f"| {network} has {claim} | {author} | {' | '.join(cells)} | {result} |"
-                )
+                row = [f"{network} has {claim}", author, *cells, holds(all(answers))]
+                lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -240,10 +251,9 @@ def differences(count: int, thesis: Thesis, rankings: Mapping[str, Ranking]) -> 
     """List the pairs without a difference in the thesis that the tests find to differ."""
     ties = "; ".join(f"{a} and {b}" for a, b in thesis.ties)
     lines = [
-        f"The thesis reports no significant difference between {ties}. Among these pairs, with n "
-        f"= {count} "
-        "pairs, "
-        f"k = {len(SYSTEMS)} systems, at {LEVEL:.0%}:",
+        f"The thesis reports no significant difference between {ties}. Among these, with n = "
+        f"{count} pairs of pictures and k = {len(SYSTEMS)} systems, at {LEVEL:.0%} for each metric "
+        "by itself:",
         "",
         "| | Friedman's p | different by Nemenyi's test |",
         "|---|---|---|",
@@ -266,8 +276,8 @@ def significant_pairs(ranking: Ranking, ties: Iterable[tuple[str, str]]) -> list
 def section(scores: FusionScores, thesis: Thesis, *, heading: str, also: str = "") -> str:
     """Write the table, and what it says to the claims."""
     means, rankings = summary(scores), rank(scores)
-    judged = verdict(scores, thesis, rankings, also=also)
-    return f"{heading}\n\n{table(means, thesis.printed)}\n{judged}"
+    answer = verdict(scores, thesis, rankings, also=also)
+    return f"{heading}\n\n{table(means, thesis.printed)}\n{answer}"
 
 
 def draw(scores: FusionScores, folder: Path, stem: str, metrics: Sequence[str]) -> None:

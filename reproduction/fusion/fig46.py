@@ -11,6 +11,7 @@ says nothing about the claim. Writes fig46.json, fig46.md and, for the first two
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from matplotlib.figure import Figure
 
 from seamwise.analysis import markdown_table
 from seamwise.fusion import Model, find_fused_pairs, fuse_pair, load
-from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_photo
+from seamwise.io import read_photo
 from seamwise.pictures import as_unit
-from stored import HERE, check_stored, command, script_parser, store
+from stored import HERE, check_stored, command, pixels_sha256, provenance_of, script_parser, store
 
 Pair = tuple[np.ndarray, np.ndarray]
 THESIS = 1e-5  # "in the order of 10⁻⁵ for all images"
@@ -82,8 +83,8 @@ def measure(pairs: Mapping[str, Pair], models: Mapping[str, Model]) -> list[Row]
     rows = []
     for name, model in models.items():
         for nearest in (False, True) if model.info.output == "picture" else (False,):
-            both = (in_both_orders(pair, model, nearest=nearest) for pair in pairs.values())
-            mse = tuple(float(((ab - ba) ** 2).mean()) for ab, ba in both)
+            orders = (in_both_orders(pair, model, nearest=nearest) for pair in pairs.values())
+            mse = tuple(float(((ab - ba) ** 2).mean()) for ab, ba in orders)
             rows.append(Row(name, is_symmetric(model), nearest, mse))
             print(f"{name}{', Near' * nearest}: {np.mean(mse):.1e}", flush=True)
     return rows
@@ -150,9 +151,13 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem = arguments.output / ("fig46-quick" if arguments.quick else "fig46")
     pairs = find_pairs(arguments.data, 2 if arguments.quick else None)
-    files = {name: file_sha256(model_path(name, FusionInfo)) for name in arguments.models}
-    hashes = {f"{Path(name).name}_sha256": sha256 for name, sha256 in files.items()}
-    provenance = Provenance({"models": hashes, "pairs": list(pairs)})
+    models_by_title = {Path(name).name: name for name in arguments.models}
+    provenance = provenance_of(
+        models_by_title,
+        models=list(models_by_title),
+        pairs=list(pairs),
+        data_sha256=pixels_sha256(chain.from_iterable(pairs.values())),
+    )
     check_stored(stem.with_suffix(".json"), provenance)
     models = load_all(arguments.models)
     rows = measure(pairs, models)

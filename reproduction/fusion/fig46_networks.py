@@ -12,8 +12,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from seamwise.fusion import FusionSettings, find_pictures, split, train
-from stored import HERE, command
+from seamwise.fusion import FusionSettings, train
+from stored import HERE, command, split_pictures
 
 NETWORKS = {"hf-seg": "selection", "hf-reg": "picture"}
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--quick", action="store_true", help="two steps: does it run?")
     arguments = parser.parse_args()
-    parts = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4)
+    parts = split_pictures(arguments.data)
     for name, network in NETWORKS.items():
         size = "quick" if arguments.quick else f"steps{arguments.steps}"
         folder = arguments.output / f"fig46-{name}-{size}"

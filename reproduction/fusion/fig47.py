@@ -8,6 +8,7 @@ Dummy B. Writes the scores of each pair to fig47.json, and fig47.md.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,17 @@ from comparison import DIGITS
 from fig46 import find_pairs
 from seamwise.analysis import bold_columns, markdown_table
 from seamwise.fusion import DUMMIES, METRICS, Model, fuse_pair, load
-from seamwise.io import FusionInfo, Provenance, file_sha256, model_path
 from seamwise.metrics.fusion import to_grey
 from seamwise.pictures import as_unit
-from stored import check_stored, command, script_parser, store
+from stored import (
+    check_stored,
+    command,
+    holds,
+    pixels_sha256,
+    provenance_of,
+    script_parser,
+    store,
+)
 
 MODEL = "focus-reg"
 PAINTED, NEAR = "without Near", "with Near"
@@ -73,8 +81,7 @@ def higher_for_a_source(pairs: Mapping[str, Scores], result: str) -> list[str]:
 def judge(pairs: Mapping[str, Scores], result: str) -> str:
     """Judge the claim that most metrics are higher for a returned source than for a result."""
     names = higher_for_a_source(pairs, result)
-    holds = "holds" if len(names) > len(METRICS) / 2 else "does not hold"
-    return f"**{holds}**, {len(names)} of {len(METRICS)} metrics"
+    return f"{holds(len(names) > len(METRICS) / 2)}, {len(names)} of {len(METRICS)} metrics"
 
 
 def verdict(pairs: Mapping[str, Scores]) -> str:
@@ -85,7 +92,7 @@ def verdict(pairs: Mapping[str, Scores]) -> str:
         listed = f": {', '.join(names)}" if names else ""
         return f"- {result}: {judge(pairs, result)}{listed}."
 
-    lines = ["A source returned unchanged has the higher mean on most metrics, against HF-Reg", ""]
+    lines = ["A source returned unchanged has the higher mean on most metrics, against HF-Reg:", ""]
     return "\n".join([*lines, line(PAINTED), line(NEAR)]) + "\n"
 
 
@@ -99,8 +106,12 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / ("fig47-quick.json" if arguments.quick else "fig47.json")
     sources = find_pairs(arguments.data, 1 if arguments.quick else None)
-    sha256 = file_sha256(model_path(MODEL, FusionInfo))
-    provenance = Provenance({f"{MODEL}_sha256": sha256, "names": list(sources)})
+    provenance = provenance_of(
+        {MODEL: MODEL},
+        names=list(sources),
+        data_sha256=pixels_sha256(chain.from_iterable(sources.values())),
+        metrics=list(METRICS),
+    )
     check_stored(path, provenance)
     model = load(MODEL)
     pairs = {name: score_pair(pair, model) for name, pair in sources.items()}

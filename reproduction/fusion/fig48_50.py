@@ -11,7 +11,7 @@ fig48_50.png. It resumes where it was stopped, in one folder for each choice of 
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,25 @@ from matplotlib.figure import Figure
 from seamwise.analysis import markdown_table
 from seamwise.fusion import (
     FusionSettings,
-    find_pictures,
+    PictureSplit,
     fixed_pairs,
     fuse_pair,
     load,
-    split,
+    pictures_sha256,
     train,
 )
 from seamwise.io import Provenance
 from seamwise.metrics import fusion as metrics
-from stored import check_stored, command, script_parser, store
+from seamwise.synth import FocusPair
+from stored import (
+    check_stored,
+    command,
+    holds,
+    provenance_of,
+    script_parser,
+    split_pictures,
+    store,
+)
 
 LOSSES = {"l1": "L1", "l2": "L2", "nps": "NPS6"}
 TEST = 20  # pictures
@@ -56,7 +65,20 @@ def stem(arguments: argparse.Namespace) -> str:
     return "fig48_50-quick" if arguments.quick else "fig48_50"
 
 
-def run(loss: str, arguments: argparse.Namespace) -> Path:
+def provenance(arguments: argparse.Namespace, parts: PictureSplit) -> Provenance:
+    """Return what the errors depend on; `parts` holds the pictures that are scored as its tests."""
+    options = {name: v for name, v in asdict(settings("nps", arguments)).items() if name != "loss"}
+    pictures = [*parts.training, *parts.validation, *parts.test]
+    return provenance_of(
+        {},
+        losses=list(LOSSES),
+        pairs=len(parts.test),
+        data_sha256=pictures_sha256(pictures),
+        **options,
+    )
+
+
+def run(loss: str, arguments: argparse.Namespace, parts: PictureSplit) -> Path:
     """Train with one loss, or resume; return the folder of its snapshots."""
     other = [
         f"-{name}{getattr(arguments, name)}"
@@ -65,7 +87,6 @@ def run(loss: str, arguments: argparse.Namespace) -> Path:
     ]
     folder = arguments.output / f"{stem(arguments)}-{loss}{''.join(other)}"
     folder.mkdir(parents=True, exist_ok=True)
-    parts = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4)
     resume = (folder / "checkpoint.pt").exists()
     for stale in folder.glob("snapshot-*") if not resume else ():
         stale.unlink()
@@ -87,35 +108,24 @@ def run(loss: str, arguments: argparse.Namespace) -> Path:
     return folder
 
 
-def scores(folder: Path, pairs) -> list[dict[str, float]]:
+def scores(folder: Path, pairs: Sequence[FocusPair]) -> list[dict[str, Any]]:
     """Return mean L1 error and SSIM at each snapshot."""
-    snapshots = sorted(
-        folder.glob("snapshot-*.safetensors"), key=lambda path: int(path.stem.split("-")[1])
-    )
     rows = []
-    for path in snapshots:
+    for path in sorted(folder.glob("snapshot-*.safetensors"), key=step_of):
         model = load(path)
-        fused = [fuse_pair(pair.a, pair.b, model=model, nearest=False).image for pair in pairs]
-        similarities = [
-            metrics.ssim(image * 255, pair.truth * 255)
-            for pair, image in zip(pairs, fused, strict=True)
-        ]
-        rows.append(
-            {
-                "step": int(path.stem.split("-")[1]),
-                "l1": float(
-                    np.mean(
-                        [
-                            np.abs(p.truth - image).mean()
-                            for p, image in zip(pairs, fused, strict=True)
-                        ]
-                    )
-                ),
-                "ssim": float(np.mean(similarities)),
-                "each_ssim": [float(value) for value in similarities],
-            }
-        )
+        errors, similarities = [], []
+        for pair in pairs:
+            image = fuse_pair(pair.a, pair.b, model=model, nearest=False).image
+            errors.append(np.abs(pair.truth - image).mean())
+            similarities.append(float(metrics.ssim(image * 255, pair.truth * 255)))
+        row = {"l1": float(np.mean(errors)), "ssim": float(np.mean(similarities))}
+        rows.append({"step": step_of(path), **row, "each_ssim": similarities})
     return rows
+
+
+def step_of(snapshot: Path) -> int:
+    """Return the step of a snapshot by its name."""
+    return int(snapshot.stem.split("-")[1])
 
 
 def plot_errors(axes: Axes, results: Mapping[str, Any], mean: float) -> None:
@@ -181,19 +191,21 @@ def table(content: Mapping[str, Any]) -> str:
     return markdown_table(["φ", f"L1 error after {content['steps']} steps", "SSIM"], lines)
 
 
+def least_error(results: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Return the loss with the least error at the end."""
+    return min(results, key=lambda loss: results[loss][-1]["l1"])
+
+
 def verdict(results: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """Write what the errors say to the thesis, which prints curves and no numbers."""
-    fastest = min(results, key=lambda loss: results[loss][-1]["l1"])
-    text = (
-        f"That NPS6 converges best {'**holds**' if fastest == 'nps' else '**does not hold**'}: "
-        f"{LOSSES[fastest]} has the least error."
-    )
+    best = least_error(results)
+    text = f"That NPS6 converges best {holds(best == 'nps')}: {LOSSES[best]} has the least error."
     if min(map(len, results.values())) < 2:
         return f"{text}\n"
     falls = [LOSSES[loss] for loss, rows in results.items() if rows[-1]["l1"] < rows[0]["l1"] / 2]
     return (
         f"{text} The error has fallen to less than half of that at the first snapshot with "
-        f"{', '.join(falls) or 'none'}. Whether the pictures are valid, fig48_50.png shows.\n"
+        f"{', '.join(falls) or 'none'}.\n"
     )
 
 
@@ -205,18 +217,17 @@ def section(content: Mapping[str, Any]) -> str:
 def measure(arguments: argparse.Namespace) -> None:
     """Train three times, measure, write and draw."""
     path = arguments.output / f"{stem(arguments)}.json"
-    shared = {name: v for name, v in asdict(settings("nps", arguments)).items() if name != "loss"}
-    provenance = Provenance(shared)
-    check_stored(path, provenance)
-    folders = {loss: run(loss, arguments) for loss in LOSSES}
-    test_pictures = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
-    pairs = list(
-        fixed_pairs(test_pictures[: 2 if arguments.quick else TEST], settings("nps", arguments))
-    )
+    parts = split_pictures(arguments.data)
+    parts = replace(parts, test=parts.test[: 2 if arguments.quick else TEST])
+    made_from = provenance(arguments, parts)
+    check_stored(path, made_from)
+    folders = {loss: run(loss, arguments, parts) for loss in LOSSES}
+    options = settings("nps", arguments)
+    pairs = list(fixed_pairs(parts.test, options))
     results = {loss: scores(folder, pairs) for loss, folder in folders.items()}
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))
-    content = {"steps": shared["steps"], "mean_of_sources_l1": mean, "losses": results}
-    store(path, provenance, content)
+    content = {"steps": options.steps, "mean_of_sources_l1": mean, "losses": results}
+    store(path, made_from, content)
     text = table(content) if arguments.quick else section(content)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
     draw(results, folders, pairs[0], mean, path.with_suffix(".png"))

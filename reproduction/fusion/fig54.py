@@ -9,7 +9,8 @@ hard edges) from held-out pictures of bsds500 we measure SSIM against the truth.
 fig54.md, and fig54.png for looking.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,25 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from seamwise.analysis import Claim, claim_of_pairs, markdown_table
-from seamwise.fusion import find_pictures, fuse, load, split
-from seamwise.io import FusionInfo, Provenance, file_sha256, model_path, read_photo
+from seamwise.fusion import fuse, load
+from seamwise.io import read_photo
 from seamwise.metrics.fusion import ssim
 from seamwise.synth import focus_pair
-from stored import check_stored, command, script_parser, store
+from stored import (
+    check_stored,
+    command,
+    pixels_sha256,
+    provenance_of,
+    script_parser,
+    split_pictures,
+    store,
+)
 
 Picture = NDArray[np.uint8]
 
 PICTURES = 20  # of bsds500, for made-up triplets
 SIGMA = 3.0  # of the blur, in pixels
+COUNTS = (2, 3)  # frames of a scene
 MODELS = ("focus-seg", "focus-reg")
 METHODS = {
     "HF-Seg": {"model": "focus-seg"},
@@ -52,6 +62,14 @@ def find_triplets(folder: Path) -> dict[str, list[Picture]]:
     return {path.name.removesuffix("-A.jpg"): frames(path) for path in first}
 
 
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture, and made-up frames of it: two of them, and three."""
+
+    truth: Picture
+    frames: Mapping[int, Sequence[Picture]]
+
+
 def bands(shape: tuple[int, int], count: int) -> NDArray[np.int64]:
     """Return upright bands of equal width, with wavy borders."""
     rows, columns = np.indices(shape)
@@ -59,8 +77,8 @@ def bands(shape: tuple[int, int], count: int) -> NDArray[np.int64]:
     return np.clip((columns + waves) * count / shape[1], 0, count - 1).astype(np.int64)
 
 
-def made_up(truth: Picture, count: int) -> list[Picture]:
-    """Return `count` frames, each sharp in a band of its own."""
+def frames_of(truth: Picture, count: int) -> list[Picture]:
+    """Return `count` made-up frames, each sharp in a band of its own."""
     band = bands(truth.shape[:2], count)
     frames = [
         focus_pair(truth, band != number, sigma=SIGMA, edges="hard").a for number in range(count)
@@ -68,20 +86,25 @@ def made_up(truth: Picture, count: int) -> list[Picture]:
     return [np.round(255 * frame).astype(np.uint8) for frame in frames]
 
 
+def scene_of(truth: Picture) -> Scene:
+    """Make up the frames of a picture."""
+    return Scene(truth, {count: frames_of(truth, count) for count in COUNTS})
+
+
 def fusers() -> dict[str, Callable[[Sequence[Picture]], Picture]]:
     """Return the methods, with each network loaded once."""
     networks = {name: load(name) for name in MODELS}
 
-    def fused(frames: Sequence[Picture], *, model: str, **options: Any) -> Picture:
+    def run(frames: Sequence[Picture], *, model: str, **options: Any) -> Picture:
         return fuse(frames, model=networks.get(model, model), **options).image
 
-    return {name: partial(fused, **options) for name, options in METHODS.items()}
+    return {name: partial(run, **options) for name, options in METHODS.items()}
 
 
 def distance(image: Picture, frames: Sequence[Picture]) -> float:
     """Return how far a picture is from the nearest frame, a mean over pixels, in grey levels."""
-    far = [np.abs(image.astype(int) - frame).mean(axis=2) for frame in frames]
-    return round(float(np.min(far, axis=0).mean()), 4)
+    distances = [np.abs(image.astype(int) - frame).mean(axis=2) for frame in frames]
+    return round(float(np.min(distances, axis=0).mean()), 4)
 
 
 def table(content: Mapping[str, Any]) -> str:
@@ -91,8 +114,8 @@ def table(content: Mapping[str, Any]) -> str:
 
     def line(method: str) -> list[str]:
         two, three = (float(np.mean(similarity[method][count])) for count in ("2", "3"))
-        far = [f"{content['distance'][name][method]:.2f}" for name in names]
-        return [method, f"{two:.4f}", f"{three:.4f}", f"{three - two:+.4f}", *far]
+        distances = [f"{content['distance'][name][method]:.2f}" for name in names]
+        return [method, f"{two:.4f}", f"{three:.4f}", f"{three - two:+.4f}", *distances]
 
     pictures = len(next(iter(similarity.values()))["2"])
     head = [f"SSIM, mean of {pictures}", "two sources", "three sources", "change"]
@@ -143,19 +166,32 @@ def draw(triplets: Mapping[str, Sequence[Picture]], output: Path) -> None:
     figure.savefig(output, dpi=80)
 
 
-def measure(triplets: Mapping[str, Sequence[Picture]], truths: Sequence[Picture]) -> dict[str, Any]:
+def measure(triplets: Mapping[str, Sequence[Picture]], scenes: Sequence[Scene]) -> dict[str, Any]:
+    """Return SSIM of each scene by method and number of frames, and distances of each triplet."""
     methods = fusers()
-    similarity: dict[str, dict[str, list[float]]] = {name: {"2": [], "3": []} for name in methods}
-    for truth in truths:
-        for count in (2, 3):
-            frames = made_up(truth, count)
+    similarity = {name: {str(count): [] for count in COUNTS} for name in methods}
+    for scene in scenes:
+        for count, frames in scene.frames.items():
             for name, method in methods.items():
-                score = round(ssim(method(frames), truth), 6)
+                score = round(ssim(method(frames), scene.truth), 6)
                 similarity[name][str(count)].append(score)
-    far: dict[str, dict[str, float]] = {}
-    for name, frames in triplets.items():
-        far[name] = {method: distance(fused(frames), frames) for method, fused in methods.items()}
-    return {"ssim": similarity, "distance": far}
+    distances = {
+        name: {title: distance(method(frames), frames) for title, method in methods.items()}
+        for name, frames in triplets.items()
+    }
+    return {"ssim": similarity, "distance": distances}
+
+
+def pictures_of(
+    triplets: Mapping[str, Sequence[Picture]], scenes: Sequence[Scene]
+) -> Iterator[Picture]:
+    """Yield all pictures that the results depend on."""
+    for frames in triplets.values():
+        yield from frames
+    for scene in scenes:
+        yield scene.truth
+        for frames in scene.frames.values():
+            yield from frames
 
 
 def main() -> None:
@@ -169,13 +205,18 @@ def main() -> None:
     count = 1 if arguments.quick else PICTURES
     triplets = find_triplets(arguments.data / "lytro" / "triplets")
     triplets = dict(list(triplets.items())[:count])
-    pictures = find_pictures(arguments.data / "bsds500")
-    held_out = split(pictures, hold_out_every=12, leave_out_every=4).test[:count]
-    hashes = {f"{name}_sha256": file_sha256(model_path(name, FusionInfo)) for name in MODELS}
-    names = {"triplets": list(triplets), "pictures": [picture.name for picture in held_out]}
-    provenance = Provenance({**hashes, **names, "sigma": SIGMA})
+    held_out = split_pictures(arguments.data / "bsds500").test[:count]
+    scenes = [scene_of(picture.read()) for picture in held_out]
+    provenance = provenance_of(
+        {name: name for name in MODELS},
+        triplets=list(triplets),
+        pictures=[picture.name for picture in held_out],
+        data_sha256=pixels_sha256(pictures_of(triplets, scenes)),
+        sigma=SIGMA,
+        methods=METHODS,
+    )
     check_stored(path, provenance)
-    content = measure(triplets, [picture.read() for picture in held_out])
+    content = measure(triplets, scenes)
     store(path, provenance, content)
     text = table(content) if arguments.quick else section(content)
     path.with_suffix(".md").write_text(text, encoding="utf-8")

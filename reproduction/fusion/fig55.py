@@ -4,11 +4,11 @@ python reproduction/fusion/fig55.py ../shared/data/fusion/bsds500 -o results [--
 python reproduction/fusion/fig55.py ../shared/data/fusion/bsds500 -o results --quick
 
 Trains HF-Reg with NPS6, from the weights of focus-reg on (the thesis: 500 epochs from random ones),
-on pairs whose sources carry Gaussian noise of random strength, while the truth has none. Then fuses
-pairs from held-out pictures, at four strengths: with that network (as painted, without Near), with
-guided filtering, with focus-seg, and with guided filtering of sources that non-local means have
-filtered, each told the true strength. Writes fig55.json, fig55.md and fig55.png. It resumes where
-it was stopped, in one folder for each choice of --steps and --noise.
+on pairs whose sources carry Gaussian noise of random strength, while the truth has none, and takes
+the last weights. Then fuses pairs from held-out pictures, at four strengths: with that network (as
+painted, without Near), with guided filtering, with focus-seg, and with guided filtering of sources
+that non-local means have filtered, each told the true strength. Writes fig55.json, fig55.md and
+fig55.png. It resumes where it was stopped, in one folder for each choice of --steps and --noise.
 """
 
 import argparse
@@ -25,19 +25,26 @@ from skimage.restoration import denoise_nl_means
 from seamwise.analysis import markdown_table
 from seamwise.fusion import (
     FusionSettings,
+    PictureSplit,
     Simulation,
-    find_pictures,
     fixed_pairs,
     fuse,
     fuse_pair,
     load,
-    split,
+    pictures_sha256,
     train,
 )
 from seamwise.io import Provenance
 from seamwise.metrics import fusion as metrics
 from seamwise.synth import FocusPair
-from stored import check_stored, command, script_parser, store
+from stored import (
+    check_stored,
+    command,
+    provenance_of,
+    script_parser,
+    split_pictures,
+    store,
+)
 
 STRENGTHS = (0.0, 0.02, 0.05, 0.1)  # standard deviation, intensities 0..1
 TEST = 20  # pictures
@@ -54,17 +61,30 @@ def settings(arguments: argparse.Namespace) -> FusionSettings:
     size = {"steps": 4, "crop": 32, "width": 4} if arguments.quick else full_size
     return FusionSettings(
         network="picture", batch_size=4, norm="none", schedule="cosine", warmup=20, average=0.99,
-        validate_every=max(1, size["steps"] // 5),
+        validate_every=size["steps"],  # its pairs have no noise, so it cannot choose
         simulation=Simulation(noise=arguments.noise, shapes=0.3), **size,
     )  # fmt: skip
 
 
-def train_model(arguments: argparse.Namespace) -> Path:
+def provenance(arguments: argparse.Namespace, parts: PictureSplit) -> Provenance:
+    """Return what the scores depend on; `parts` holds the pictures that are scored as its tests."""
+    options = settings(arguments)
+    start = [options.start] if options.start else []
+    pictures = [*parts.training, *parts.validation, *parts.test]
+    return provenance_of(
+        {name: name for name in start},
+        **asdict(options),
+        strengths=STRENGTHS,
+        pairs=len(parts.test),
+        data_sha256=pictures_sha256(pictures),
+    )
+
+
+def train_model(arguments: argparse.Namespace, parts: PictureSplit) -> Path:
     """Train the network, or resume."""
     size = "quick" if arguments.quick else f"steps{arguments.steps}"
     folder = arguments.output / f"fig55-{size}-noise{arguments.noise:g}"
     folder.mkdir(parents=True, exist_ok=True)
-    parts = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4)
     resume = (folder / "checkpoint.pt").exists()
 
     def report(progress):
@@ -216,17 +236,17 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     stem = arguments.output / ("fig55-quick" if arguments.quick else "fig55")
-    count = 2 if arguments.quick else TEST
-    provenance = Provenance({**asdict(settings(arguments)), "pairs": count})
-    check_stored(stem.with_suffix(".json"), provenance)
-    model = train_model(arguments)
-    test_pictures = split(find_pictures(arguments.data), hold_out_every=12, leave_out_every=4).test
-    pairs = list(fixed_pairs(test_pictures[:count], settings(arguments)))
+    parts = split_pictures(arguments.data)
+    parts = replace(parts, test=parts.test[: 2 if arguments.quick else TEST])
+    made_from = provenance(arguments, parts)
+    check_stored(stem.with_suffix(".json"), made_from)
+    model = train_model(arguments, parts)
+    pairs = list(fixed_pairs(parts.test, settings(arguments)))
     fusers = methods(model)
     results = measure(pairs, fusers)
     margins = {rival: margins_over(results, rival) for rival in RIVALS}
     content = {"methods": results, "margins": margins}
-    store(stem.with_suffix(".json"), provenance, content)
+    store(stem.with_suffix(".json"), made_from, content)
     text = table(results) if arguments.quick else section(content)
     stem.with_suffix(".md").write_text(text, encoding="utf-8")
     draw(pairs[0], fusers, stem.with_suffix(".png"))

@@ -8,9 +8,9 @@ file of results is "not measured yet".
 """
 
 import argparse
-import importlib
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,17 @@ import fig54
 import fig55
 import table8
 import table9
+import table10
 from seamwise.io import atomic_path, read_json
-from stored import HERE, RESULTS, command
+from stored import HERE, RESULTS, command, holds
 
 WORDS = HERE / "page.md"
 NAME = "fusion-thesis.md"
 SCORED = {"table8": table8.THESIS, "table9": table9.THESIS}  # files of scores
+SECTIONS = {
+    script.__name__: script
+    for script in (table8, table9, table10, fig46, fig47, fig48_50, fig54, fig55)
+}
 MISSING = "*Not measured yet.*"
 
 
@@ -40,15 +45,10 @@ def content_of(name: str, results: Path) -> Any:
     return comparison.read_scores(path) if name in SCORED else read_json(path)
 
 
-def judge(is_so: bool) -> str:
-    """Write a verdict."""
-    return "**holds**" if is_so else "**does not hold**"
-
-
 def lead(results: Path, table: str, network: str) -> str:
     """Whether a network has a higher mean than all others, on the three metrics of the claim."""
     means = comparison.summary(content_of(table, results))
-    return judge(all(comparison.higher(means[metric], network) for metric in comparison.CLAIMED))
+    return holds(all(comparison.higher(means[metric], network) for metric in comparison.CLAIMED))
 
 
 def ssim_of(results: Path, network: str) -> NDArray[np.float64]:
@@ -67,7 +67,7 @@ def median_ssim(results: Path, network: str) -> str:
 
 def nearly_one(results: Path, network: str) -> str:
     """Whether the SSIM of a system is nearly 1 for most pairs."""
-    return judge(float(np.mean(ssim_of(results, network) > table8.NEARLY_ONE)) > 0.5)
+    return holds(table8.share_nearly_one(ssim_of(results, network)) > 0.5)
 
 
 def sources_win(results: Path, table: str) -> str:
@@ -78,8 +78,7 @@ def sources_win(results: Path, table: str) -> str:
 
 def best(results: Path, table: str, metric: str) -> str:
     """The system with the highest mean of a metric."""
-    row = comparison.summary(content_of(table, results))[metric.lower()]
-    return max(comparison.SYSTEMS, key=lambda system: row[system][0])
+    return comparison.best_system(comparison.summary(content_of(table, results))[metric.lower()])
 
 
 def ties(results: Path, table: str) -> str:
@@ -87,7 +86,7 @@ def ties(results: Path, table: str) -> str:
     rankings = comparison.rank(content_of(table, results)).values()
     pairs = SCORED[table].ties
     count = sum(bool(comparison.significant_pairs(ranking, pairs)) for ranking in rankings)
-    return f"{judge(count == 0)}: some differ on {count} of {len(rankings)} metrics"
+    return f"{holds(count == 0)}: some differ on {count} of {len(rankings)} metrics"
 
 
 def row_of_order(results: Path, network: str) -> fig46.Row:
@@ -131,8 +130,7 @@ def slower(results: Path, method: str) -> str:
 
 def least_error(results: Path) -> str:
     """Whether NPS6 has the least error of the three distances."""
-    losses = content_of("fig48_50", results)["losses"]
-    return judge(min(losses, key=lambda loss: losses[loss][-1]["l1"]) == "nps")
+    return holds(fig48_50.least_error(content_of("fig48_50", results)["losses"]) == "nps")
 
 
 SENTENCES: dict[str, Callable[..., str]] = {
@@ -155,24 +153,28 @@ SENTENCES: dict[str, Callable[..., str]] = {
 def render(words: str, results: Path) -> str:
     """Put sections, verdicts and numbers where the words ask for them."""
 
-    def section(match: re.Match[str]) -> str:
-        try:
-            content = content_of(match[1], results)
-        except FileNotFoundError:
-            return MISSING
-        return str(importlib.import_module(match[1]).section(content)).strip()
-
-    def sentence(match: re.Match[str]) -> str:
+    def part(match: re.Match[str]) -> str:
         kind, *rest = match[1].split()
-        if kind not in SENTENCES:
-            raise ValueError(f"{match[0]} in the words is unknown: see SENTENCES")
         try:
-            return SENTENCES[kind](results, *rest)
+            if kind in SECTIONS:
+                return str(SECTIONS[kind].section(content_of(kind, results))).strip()
+            if kind in SENTENCES:
+                return SENTENCES[kind](results, *rest)
         except FileNotFoundError:
             return MISSING
+        except comparison.UnfinishedError as state:
+            return f"*Not finished: {state}.*"
+        raise ValueError(f"{match[0]} in the words is unknown: see SECTIONS and SENTENCES")
 
-    text = re.sub(r"^\{(\w+)\}$", section, words, flags=re.MULTILINE)
-    return re.sub(r"\{([^{}\n]+)\}", sentence, text)
+    return re.sub(r"\{([^{}\n]+)\}", part, words)
+
+
+def draw(results: Path, pictures: Path) -> None:
+    """Draw what has been measured to its end."""
+    with suppress(FileNotFoundError, comparison.UnfinishedError):
+        comparison.draw(content_of("table8", results), pictures, "table8", ["ssim"])
+    with suppress(FileNotFoundError):
+        fig48_50.draw_errors(content_of("fig48_50", results), pictures / "fig49.png")
 
 
 def page(results: Path = RESULTS) -> str:
@@ -190,12 +192,7 @@ def main() -> None:
     if not list(arguments.results.glob("*.json")):
         raise FileNotFoundError(f"{arguments.results} holds no results (*.json)")
     text = page(arguments.results)
-    if (arguments.results / "table8.json").exists():
-        scores = content_of("table8", arguments.results)
-        comparison.draw(scores, arguments.output / "images", "table8", ["ssim"])
-    if (arguments.results / "fig48_50.json").exists():
-        content = content_of("fig48_50", arguments.results)
-        fig48_50.draw_errors(content, arguments.output / "images" / "fig49.png")
+    draw(arguments.results, arguments.output / "images")
     with atomic_path(arguments.output / NAME) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

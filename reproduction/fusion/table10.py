@@ -30,9 +30,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from seamwise.engine import build_network, choose_device, choose_precision, prepare_network
 from seamwise.fusion import CLASSICAL, Model, fuse, load
-from seamwise.io import Architecture, FusionInfo, Provenance
+from seamwise.io import Architecture, FusionInfo
 from seamwise.synth import focus_pair
-from stored import check_stored, command, script_parser, store
+from stored import check_stored, command, holds, provenance_of, script_parser, store
 
 SIZES = (520, 260, 130)
 QUICK_SIZES = (130, 64, 32)
@@ -112,7 +112,6 @@ def measure(
     names: Sequence[str], *, device: str, patience: float, sizes: Sequence[int] = SIZES
 ) -> dict[str, Any]:
     torch_device = choose_device(device)
-    precision = choose_precision(torch_device)
     methods = {name: method_named(name, device) for name in names}
     rows = {}
     for name, method in methods.items():
@@ -132,9 +131,14 @@ def measure(
         }
         print(name, *(f"{value:.4f}" for value in seconds), flush=True)
     return {
-        "machine": machine(torch_device), "precision": str(precision).removeprefix("torch."),
+        "machine": machine(torch_device), "precision": name_of(choose_precision(torch_device)),
         "sizes": list(sizes), "methods": rows,
     }  # fmt: skip
+
+
+def name_of(precision: torch.dtype) -> str:
+    """Name a precision without the name of the library."""
+    return str(precision).removeprefix("torch.")
 
 
 def machine(device: torch.device) -> dict[str, str]:
@@ -216,7 +220,7 @@ def verdicts(content: Mapping[str, Any]) -> list[str]:
             f"- Measured, to the end of the work: the thesis' network on {slow['on']} takes "
             f"{times:.3g} times as long "
             f"as guided filtering on {gff['on']}; that it is faster "
-            f"**{'holds' if times < 1 else 'does not hold'}** "
+            f"{holds(times < 1)} "
             f"here (the thesis prints {THESIS[large][0] / THESIS['gff'][0]:.2g} times)."
         )
     if {"focus-seg", "gff"} <= set(methods):
@@ -240,9 +244,12 @@ def main() -> None:
     sizes = QUICK_SIZES if arguments.quick else SIZES
     names = with_extras(arguments.methods)
     cv2.setNumThreads(torch.get_num_threads())  # OpenCV does not follow OMP_NUM_THREADS
-    provenance = Provenance(
-        {"methods": names, "machine": machine(choose_device(arguments.device)), "sizes": sizes}
-    )
+    shipped = {name: name for name in names if name not in (*CLASSICAL, *THESIS_SIZE)}
+    device = choose_device(arguments.device)
+    provenance = provenance_of(
+        shipped, methods=names, machine=machine(device), sizes=sizes,
+        precision=name_of(choose_precision(device)),
+    )  # fmt: skip
     check_stored(stem.with_suffix(".json"), provenance)
     patience = 0 if arguments.quick else 10
     content = measure(names, device=arguments.device, patience=patience, sizes=sizes)

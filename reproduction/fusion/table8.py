@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import comparison
-from seamwise.fusion import FusionScores, Simulation, find_pictures, make_pair, split
-from stored import command, script_parser
+from seamwise.fusion import FusionScores, Simulation, make_pair
+from stored import command, holds, script_parser, split_pictures
 
 PRINTED = comparison.rows(
     ("CNN", "DCT+CV", "DCT", "GFF", "IM", "HF-Reg", "HF-Seg"),
@@ -36,7 +37,7 @@ NEARLY_ONE = 0.99
 
 
 def pairs(data: Path, count: int) -> Iterator[comparison.Pair]:
-    test_pictures = split(find_pictures(data), hold_out_every=12, leave_out_every=4).test
+    test_pictures = split_pictures(data).test
     for number, picture in enumerate(itertools.islice(itertools.cycle(test_pictures), count)):
         pair = make_pair(
             picture, crop=None, simulation=Simulation(), rng=np.random.default_rng((1, number))
@@ -50,9 +51,9 @@ def ssim_claims(scores: FusionScores) -> str:
     column = scores.values[:, :, scores.metrics.index("ssim")]
     by_system = dict(zip(scores.methods, column.T, strict=True))
     seg, reg, gff, cnn = (by_system[name] for name in ("HF-Seg", "HF-Reg", "GFF", "CNN"))
-    share = float(np.mean(seg > NEARLY_ONE))
+    share = share_nearly_one(seg)
     lines = [
-        f"- SSIM of HF-Seg is nearly 1 for most pairs: **{holds(share > 0.5)}**; median "
+        f"- SSIM of HF-Seg is nearly 1 for most pairs: {holds(share > 0.5)}; median "
         f"{np.median(seg):.4f}, "
         f"above {NEARLY_ONE} for {share:.0%} of the pairs.",
         f"- SSIM of HF-Reg is comparable to that of GFF: medians {np.median(reg):.4f} and "
@@ -60,14 +61,15 @@ def ssim_claims(scores: FusionScores) -> str:
         f"HF-Reg higher for {np.mean(reg > gff):.0%} of the pairs, by {np.median(reg - gff):+.4f} "
         "in the median.",
         "- SSIM of HF-Reg varies less than that of CNN: "
-        f"**{holds(reg.std(ddof=1) < cnn.std(ddof=1))}**; "
+        f"{holds(reg.std(ddof=1) < cnn.std(ddof=1))}; "
         f"standard deviations {reg.std(ddof=1):.4f} and {cnn.std(ddof=1):.4f}.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def holds(is_so: bool) -> str:
-    return "holds" if is_so else "does not hold"
+def share_nearly_one(similarity: NDArray[np.float64]) -> float:
+    """Return the share of the pairs whose SSIM is above `NEARLY_ONE`."""
+    return float(np.mean(similarity > NEARLY_ONE))
 
 
 def section(scores: FusionScores) -> str:
@@ -85,7 +87,8 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem, count = ("table8-quick", 2) if arguments.quick else ("table8", arguments.pairs)
     chosen_pairs = pairs(arguments.data, count)
-    scores = comparison.score(chosen_pairs, scores_path=arguments.output / f"{stem}.json")
+    path = arguments.output / f"{stem}.json"
+    scores = comparison.score(chosen_pairs, count, scores_path=path)
     comparison.write(scores, section(scores), arguments.output, stem)
 
 

@@ -9,7 +9,6 @@ critical-difference diagrams. It resumes where it was stopped.
 """
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 
 import comparison
@@ -32,9 +31,8 @@ THESIS = comparison.Thesis(
 )
 
 
-def pairs(folder: Path, count: int | None) -> Iterator[comparison.Pair]:
-    for name, sources in find_pairs(folder, count).items():
-        yield comparison.Pair(name, sources)
+def pairs(folder: Path, count: int | None) -> list[comparison.Pair]:
+    return [comparison.Pair(name, sources) for name, sources in find_pairs(folder, count).items()]
 
 
 def section(scores: FusionScores) -> str:
@@ -48,7 +46,8 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     stem, count = ("table9-quick", 2) if arguments.quick else ("table9", None)
     chosen_pairs = pairs(arguments.data, count)
-    scores = comparison.score(chosen_pairs, scores_path=arguments.output / f"{stem}.json")
+    path = arguments.output / f"{stem}.json"
+    scores = comparison.score(chosen_pairs, len(chosen_pairs), scores_path=path)
     comparison.write(scores, section(scores), arguments.output, stem)
 
 

@@ -46,7 +46,7 @@ def printed(comparison, **systems):
     return {metric: dict(row) for metric in comparison.CLAIMED}
 
 
-def made_up(comparison, columns, *, metric="q_mi", n=12):
+def scores_of(comparison, columns, *, metric="q_mi", n=12):
     """Scores of n pairs on one metric: (n,) columns by method, 0 for the others."""
     methods = (*comparison.SYSTEMS, *comparison.DUMMIES)
     values = np.stack([columns.get(method, np.zeros(n)) for method in methods], axis=1)[
@@ -113,19 +113,19 @@ def test_differences_are_looked_for_between_the_systems_that_the_table_names(scr
     )  # CNN far above HF-Seg; CNN and GFF, GFF and HF-Reg next to each other
     columns = dict(zip(comparison.SYSTEMS, (order + noise).T, strict=True))
     columns["CNN"], columns["HF-Seg"] = columns["CNN"] + 9, columns["HF-Seg"] - 9
-    far = comparison.rank(made_up(comparison, columns))
-    (told,) = comparison.differences(12, scripts.table9.THESIS, far).splitlines()[4:]
-    assert "CNN and HF-Seg" not in told
-    assert "HF-Seg and CNN (p < 0.0001)" in told
-    assert "HF-Reg and GFF" not in told
-    assert "n = 12 pairs" in comparison.differences(12, scripts.table9.THESIS, far)
+    rankings = comparison.rank(scores_of(comparison, columns))
+    (line,) = comparison.differences(12, scripts.table9.THESIS, rankings).splitlines()[4:]
+    assert "CNN and HF-Seg" not in line
+    assert "HF-Seg and CNN (p < 0.0001)" in line
+    assert "HF-Reg and GFF" not in line
+    assert "n = 12 pairs of pictures" in comparison.differences(12, scripts.table9.THESIS, rankings)
 
     equal = dict(
         zip(comparison.SYSTEMS, np.random.default_rng(1).normal(size=(7, 12)), strict=True)
     )
-    near = comparison.rank(made_up(comparison, equal))
-    assert comparison.differences(12, scripts.table8.THESIS, near).splitlines()[4:] == [
-        f"| Q_MI | {near['q_mi'].friedman_p:.2g} | no significant difference |"
+    rankings = comparison.rank(scores_of(comparison, equal))
+    assert comparison.differences(12, scripts.table8.THESIS, rankings).splitlines()[4:] == [
+        f"| Q_MI | {rankings['q_mi'].friedman_p:.2g} | no significant difference |"
     ]
 
 
@@ -150,7 +150,7 @@ def test_table_8_compares_all_four_systems_and_table_9_the_proposals_with_two(sc
 
 def test_few_pairs_give_no_verdict(scripts):
     comparison = scripts.comparison
-    few = made_up(comparison, {}, n=9)
+    few = scores_of(comparison, {}, n=9)
     assert (
         comparison.verdict(few, scripts.table8.THESIS, {}, also="x")
         == "No verdict from fewer than 10 pairs.\n"
@@ -163,34 +163,35 @@ def test_a_source_that_wins_is_named(scripts):
     values[:, 7, 0] = 2
     methods = (*comparison.SYSTEMS, *comparison.DUMMIES)
     scores = FusionScores(tuple(map(str, range(10))), methods, comparison.CLAIMED, values)
-    said = comparison.verdict(scores, scripts.table8.THESIS, comparison.rank(scores))
-    assert "at least as high as every system on: Q_MI" in said
+    answer = comparison.verdict(scores, scripts.table8.THESIS, comparison.rank(scores))
+    assert "at least as high as every system on: Q_MI" in answer
 
 
 def test_claims_about_ssim(scripts):
     good = np.r_[np.full(7, 0.998), np.full(5, 0.97)]
     wide, middle = np.linspace(0.9, 0.99, 12), np.linspace(0.96, 0.98, 12)
     columns = {"HF-Seg": good, "HF-Reg": middle, "CNN": wide, "GFF": middle + 0.001}
-    said = scripts.table8.ssim_claims(made_up(scripts.comparison, columns, metric="ssim"))
+    answer = scripts.table8.ssim_claims(scores_of(scripts.comparison, columns, metric="ssim"))
     assert (
-        "nearly 1 for most pairs: **holds**; median 0.9980, above 0.99 for 58% of the pairs" in said
+        "nearly 1 for most pairs: **holds**; median 0.9980, above 0.99 for 58% of the pairs"
+        in answer
     )
     assert (
         "medians 0.9700 and 0.9710, HF-Reg higher for 0% of the pairs, by -0.0010 in the median"
-        in said
+        in answer
     )
     assert (
         f"varies less than that of CNN: **holds**; standard deviations {middle.std(ddof=1):.4f}"
-        in said
+        in answer
     )
     columns |= {"HF-Seg": np.r_[np.full(6, 0.998), np.full(6, 0.97)], "HF-Reg": wide, "CNN": middle}
-    said = scripts.table8.ssim_claims(made_up(scripts.comparison, columns, metric="ssim"))
-    assert "for most pairs: **does not hold**" in said
-    assert "than that of CNN: **does not hold**" in said
+    answer = scripts.table8.ssim_claims(scores_of(scripts.comparison, columns, metric="ssim"))
+    assert "for most pairs: **does not hold**" in answer
+    assert "than that of CNN: **does not hold**" in answer
 
 
 @pytest.fixture
-def fused(scripts, monkeypatch, tmp_path):
+def stub(scripts, monkeypatch, tmp_path):
     """Count what is fused; every method returns the first source."""
     calls = []
 
@@ -202,62 +203,110 @@ def fused(scripts, monkeypatch, tmp_path):
     weights.write_bytes(b"1")
     monkeypatch.setattr(scripts.comparison, "fuse", fuse)
     monkeypatch.setattr(scripts.comparison, "load", lambda name: name)
-    monkeypatch.setattr(scripts.comparison, "model_path", lambda name, kind: weights)
+    monkeypatch.setattr(scripts.stored, "model_path", lambda name, kind: weights)
     monkeypatch.setattr(scripts.comparison.importlib.util, "find_spec", lambda name: name)
     return SimpleNamespace(calls=calls, weights=weights)
 
 
 def test_scores_are_scored_once_and_those_of_other_settings_are_kept(
-    scripts, fused, pairs, tmp_path, monkeypatch
+    scripts, stub, pairs, tmp_path, monkeypatch
 ):
-    comparison, path = scripts.comparison, tmp_path / "scores.json"
-    loaded = list(scripts.table9.pairs(pairs, None))
+    calls, comparison, path = stub.calls, scripts.comparison, tmp_path / "scores.json"
+    loaded = scripts.table9.pairs(pairs, None)
 
-    def scored(pictures=loaded):
-        fused.calls.clear()
-        return comparison.score(pictures, scores_path=path)
+    def scores(pictures=loaded):
+        calls.clear()
+        return comparison.score(pictures, len(pictures), scores_path=path)
 
     with pytest.raises(ValueError, match="1 pairs have no standard deviation"):
-        scored(loaded[:1])
-    first = scored()
-    assert len(fused.calls) == len(comparison.SYSTEMS)  # of the second pair alone
+        scores(loaded[:1])
+    first = scores()
+    assert len(calls) == len(comparison.SYSTEMS)  # of the second pair alone
     assert (first.pairs, first.metrics) == (("x", "y"), tuple(METRICS))
-    again = scored()
-    assert not fused.calls
+    again = scores()
+    assert not calls
     np.testing.assert_array_equal(again.values, first.values)
     np.testing.assert_array_equal(comparison.read_scores(path).values, first.values)
     assert str(tmp_path) not in path.read_text()
 
-    kept = path.read_bytes()
+    text = path.read_bytes()
     x = loaded[0]
     other = comparison.Pair("y", x.sources)
     with pytest.raises(ValueError, match="a pair y of other pictures: it is kept, give another"):
-        scored([x, other])
+        scores([x, other])
     with monkeypatch.context() as patch:
-        patch.setattr(comparison, "__version__", "0")
+        patch.setattr(scripts.stored, "__version__", "0")
         with pytest.raises(ValueError, match=r"made with version = .*, not 0: it is kept"):
-            scored()
+            scores()
     with monkeypatch.context() as patch:
         patch.setattr(comparison, "METRICS", {"q_mi": METRICS["q_mi"]})
         with pytest.raises(ValueError, match="made with different metrics: it is kept"):
-            scored()
-    fused.weights.write_bytes(b"2")
+            scores()
+    stub.weights.write_bytes(b"2")
     with pytest.raises(ValueError, match="made with a different HF-Reg file: it is kept"):
-        scored()
-    assert path.read_bytes() == kept
-    path.write_bytes(kept[:-40])
+        scores()
+    assert path.read_bytes() == text
+    path.write_bytes(text[:-40])
     with pytest.raises(ValueError, match=r"scores\.json is not JSON"):
-        scored()
-    assert path.read_bytes() == kept[:-40]
+        scores()
+    assert path.read_bytes() == text[:-40]
+
+
+def test_a_run_that_has_not_ended_gives_no_table_and_no_verdict(scripts, stub, pairs, tmp_path):
+    comparison, page = scripts.comparison, scripts.fusion_page
+    loaded = scripts.table9.pairs(pairs, None)
+
+    def stopped():
+        yield loaded[0]
+        raise KeyboardInterrupt
+
+    path = tmp_path / "table9.json"
+    with pytest.raises(KeyboardInterrupt):
+        comparison.score(stopped(), 2, scores_path=path)
+    with pytest.raises(comparison.UnfinishedError, match="1 of 2 pairs are scored so far"):
+        comparison.read_scores(path)
+    state = "*Not finished: 1 of 2 pairs are scored so far.*"
+    words = "{table9}\n\nThe best is {best table9 Q_MI}.\n"
+    assert page.render(words, tmp_path) == f"{state}\n\nThe best is {state}.\n"
+    (tmp_path / "table9.json").rename(tmp_path / "table8.json")
+    page.draw(tmp_path, tmp_path / "images")
+    assert not (tmp_path / "images").exists()
+    (tmp_path / "table8.json").rename(path)
+
+    comparison.score(loaded, 2, scores_path=path)
+    assert comparison.read_scores(path).pairs == ("x", "y")
+    comparison.score(loaded[:2], 1, scores_path=path)  # fewer than there are
+    assert comparison.read_scores(path).pairs == ("x", "y")
+
+
+def test_a_file_of_scores_has_a_line_for_each_pair(scripts, stub, pairs, tmp_path):
+    path = tmp_path / "scores.json"
+    scripts.comparison.score(scripts.table9.pairs(pairs, None), 2, scores_path=path)
+    lines = path.read_text().splitlines()
+    assert [line[:6] for line in lines if "source A" in line] == ['  "x":', '  "y":']
+    assert len(lines) < 16
+
+
+def test_stored_numbers_are_written_in_few_lines_and_read_back(scripts):
+    in_lines = scripts.stored.in_lines
+    content = {"a": 1, "b": {"x": [1, 2], "y": {"z": None}}, "c": [{"k": 0.5}], "d": {}, "e": []}
+    text = in_lines(content)
+    assert json.loads(text) == content
+    assert text.splitlines()[1:5] == [' "a": 1,', ' "b": {', '  "x": [1, 2],', '  "y": {"z": null}']
+    long = {"a": {"b": [list(range(600)), [1]]}}
+    assert json.loads(in_lines(long)) == long
+    assert in_lines(long).splitlines()[2:] == [
+        '  "b": [', f"   {long['a']['b'][0]},", "   [1]", "  ]", " }", "}"
+    ]  # fmt: skip
 
 
 def test_scores_without_the_extra_end_in_one_line(scripts, monkeypatch, tmp_path):
     monkeypatch.setattr(scripts.comparison.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"seamwise\[matting\]"):
-        scripts.comparison.score([], scores_path=tmp_path / "x.json")
+        scripts.comparison.score([], 0, scores_path=tmp_path / "x.json")
 
 
-def test_table_9_writes_what_it_found_under_a_name_of_its_own(run, scripts, fused, pairs, tmp_path):
+def test_table_9_writes_what_it_found_under_a_name_of_its_own(run, stub, pairs, tmp_path):
     run("table9", pairs, "-o", tmp_path / "out", "--quick")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     cd = {f"table9-quick_cd_{metric}.png" for metric in METRICS}
@@ -283,7 +332,7 @@ def test_table_8_needs_two_pairs(run, tmp_path, capsys, number):
 
 
 @pytest.mark.parametrize(
-    ("symmetric", "near", "mse", "said"),
+    ("symmetric", "near", "mse", "answer"),
     [
         (False, False, (1e-5, 9e-5), "holds"),
         (False, False, (1e-5, 2e-4), "does not hold"),
@@ -291,20 +340,21 @@ def test_table_8_needs_two_pairs(run, tmp_path, capsys, number):
         (False, True, (1e-2, 1e-2), "with Near, not judged"),
     ],
 )
-def test_the_order_is_judged_where_it_was_learned(scripts, symmetric, near, mse, said):
+def test_the_order_is_judged_where_it_was_learned(scripts, symmetric, near, mse, answer):
     row = scripts.fig46.Row("x", symmetric, near, mse)
-    assert row.verdict() == said
+    assert row.verdict() == answer
     text = scripts.fig46.verdicts([row])
-    assert f"**{said}**" in text
+    assert f"**{answer}**" in text
     assert ("nothing to judge" in text) == (symmetric or near)
-    assert said not in scripts.fig46.table([row])
+    assert answer not in scripts.fig46.table([row])
 
 
 def test_figure_46_on_a_network_that_ships_and_one_that_is_not_symmetric(
     run, pairs, tmp_path, scripts
 ):
-    given = Namespace(quick=True, output=tmp_path, data=pairs, **scripts.fig48_50.DEFAULTS)
-    folder = scripts.fig48_50.run("nps", given)
+    arguments = Namespace(quick=True, output=tmp_path, **scripts.fig48_50.DEFAULTS)
+    parts = scripts.stored.split_pictures(pairs)
+    folder = scripts.fig48_50.run("nps", arguments, parts)
     models = ["focus-seg", folder / "snapshot-6.safetensors"]
     run("fig46", pairs, "-o", tmp_path / "out", "--quick", "--models", *models)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -341,11 +391,11 @@ def test_figure_46_says_in_one_line_what_it_lacks(run, pairs, tmp_path, capsys):
 def test_the_full_run_of_figures_48_to_50_has_the_plain_folders(scripts, tmp_path, monkeypatch):
     script = scripts.fig48_50
     monkeypatch.setattr(script, "train", lambda *args, **options: None)
-    data = write_pictures(tmp_path / "data", "abc")
+    parts = scripts.stored.split_pictures(write_pictures(tmp_path / "data", "abc"))
 
-    def folder(quick=False, **changed):
-        given = Namespace(quick=quick, output=tmp_path, data=data, **{**script.DEFAULTS, **changed})
-        return script.run("l1", given).name
+    def folder(quick=False, **options):
+        arguments = Namespace(quick=quick, output=tmp_path, **{**script.DEFAULTS, **options})
+        return script.run("l1", arguments, parts).name
 
     assert folder() == "fig48_50-l1"
     assert folder(steps=500, norm="batch") == "fig48_50-l1-steps500-normbatch"
@@ -358,23 +408,22 @@ def test_figure_55_trains_each_choice_in_a_folder_of_its_own(scripts, tmp_path):
     script = scripts.fig55
     data = write_pictures(tmp_path / "data", "abcd")
 
-    def trained(noise, data=data):
-        return script.train_model(
-            Namespace(quick=True, steps=1500, noise=noise, output=tmp_path, data=data)
-        )
+    def model(noise, data=data):
+        arguments = Namespace(quick=True, steps=1500, noise=noise, output=tmp_path)
+        return script.train_model(arguments, scripts.stored.split_pictures(data))
 
-    assert trained(0.1) == tmp_path / "fig55-quick-noise0.1" / "model.safetensors"
-    assert trained(0.2) == tmp_path / "fig55-quick-noise0.2" / "model.safetensors"
-    assert trained(0.1).is_file()  # nothing left to do
+    assert model(0.1) == tmp_path / "fig55-quick-noise0.1" / "model.safetensors"
+    assert model(0.2) == tmp_path / "fig55-quick-noise0.2" / "model.safetensors"
+    assert model(0.1).is_file()  # nothing left to do
     other = write_pictures(tmp_path / "other", "abcdef")
     with pytest.raises(ValueError, match=r"fig55-quick-noise0\.1: .*checkpoint"):
-        trained(0.1, other)
+        model(0.1, other)
     with pytest.raises(ValueError, match="noise"):
-        trained(-1)
+        model(-1)
 
 
 @pytest.mark.parametrize(
-    ("own", "alone", "filtered"),
+    ("network", "fusing", "filtering"),
     [
         (
             (20, 31, 31, 31),
@@ -395,36 +444,70 @@ def test_figure_55_trains_each_choice_in_a_folder_of_its_own(scripts, tmp_path):
         ),
     ],
 )
-def test_figure_55_is_judged_against_both_rivals(scripts, own, alone, filtered):
+def test_figure_55_is_judged_against_both_rivals(scripts, network, fusing, filtering):
     def row(values):
         return [{"psnr": value, "ssim": 0.5} for value in values]
 
-    results = {"ours": row(own), "gff": row((20, 25, 25, 25)), "focus-seg": row((35, 20, 20, 20))}
+    results = {
+        "ours": row(network),
+        "gff": row((20, 25, 25, 25)),
+        "focus-seg": row((35, 20, 20, 20)),
+    }
     results["non-local means, then gff"] = row((30, 30, 30, 30))
-    for rival, said in (("fusing alone", alone), ("filtering before fusing", filtered)):
+    for rival, answer in (("fusing alone", fusing), ("filtering before fusing", filtering)):
         margins = scripts.fig55.margins_over(results, rival)
-        assert scripts.fig55.verdict(margins, rival).endswith(said)
+        assert scripts.fig55.verdict(margins, rival).endswith(answer)
+
+
+@pytest.mark.parametrize("name", ["fig48_50", "fig55"])
+def test_a_training_depends_on_the_content_of_its_pictures(scripts, tmp_path, name):
+    script = getattr(scripts, name)
+    folder = write_pictures(tmp_path / "data", "abcdefgh")
+    arguments = Namespace(quick=True, noise=0.1, **scripts.fig48_50.DEFAULTS)
+
+    def made_from():
+        return script.provenance(arguments, scripts.stored.split_pictures(folder))
+
+    record = made_from().record()
+    assert made_from().difference(record) == ""
+    test_picture = scripts.stored.split_pictures(folder).test[0]
+    write_png(test_picture.image, np.zeros((48, 64, 3), np.uint8))
+    assert made_from().difference(record) == "made with different images or masks"
+
+
+def test_stored_trainings_have_the_settings_of_their_commands(scripts):
+    """And the weights that Figure 55 starts from."""
+    results = scripts.stored.RESULTS
+    for script, options in (
+        (scripts.fig48_50, scripts.fig48_50.DEFAULTS),
+        (scripts.fig55, {"steps": 800, "noise": 0.1}),
+    ):
+        record = json.loads((results / f"{script.__name__}.json").read_text())["made_by"]
+        parts = SimpleNamespace(training=[], validation=[], test=[])
+        inputs = script.provenance(Namespace(quick=False, **options), parts).record()
+        changes = {"data_sha256": record["data_sha256"], "pairs": 20}
+        assert {**inputs, **changes} == record
 
 
 # --- Figures 48 to 50
 
 
 @pytest.mark.parametrize(
-    ("ends", "said"),
+    ("ends", "answer"),
     [
         ((0.3, 0.6, 0.2), "**holds**: NPS6 has the least error. .* with L1, NPS6\\."),
         ((0.1, 0.6, 0.5), "**does not hold**: L1 has the least error. .* with L1\\."),
         ((0.7, 0.6, 0.5), "**holds**: NPS6 .* with none\\."),
     ],
 )
-def test_the_loss_with_the_least_error_converged_best(scripts, ends, said):
+def test_the_loss_with_the_least_error_converged_best(scripts, ends, answer):
     """Errors of 1 at the first snapshot."""
     results = {
         loss: [{"l1": 1.0, "ssim": 0.1}, {"l1": end, "ssim": 0.5}]
         for loss, end in zip(("l1", "l2", "nps"), ends, strict=True)
     }
     text = scripts.fig48_50.verdict(results)
-    assert re.search(said.replace("**", r"\*\*"), text)
+    assert re.search(answer.replace("**", r"\*\*"), text)
     content = {"steps": 6, "mean_of_sources_l1": 0.25, "losses": results}
     table = scripts.fig48_50.table(content)
     assert f"| L2 | {ends[1]:.4f} | 0.5000 |" in table
@@ -534,6 +617,21 @@ def test_table_10_names_an_unknown_method_in_one_line(run, tmp_path, capsys):
 # --- Figure 47
 
 
+@pytest.mark.parametrize("name", ["fig46", "fig47"])
+def test_results_of_other_pixels_are_refused_and_kept(run, pairs, tmp_path, capsys, name):
+    out = tmp_path / "out"
+    arguments = ("-o", out, "--quick", *(["--models", "focus-seg"] if name == "fig46" else []))
+    run(name, pairs, *arguments)
+    text = (out / f"{name}-quick.json").read_bytes()
+    write_png(pairs / "x-A.png", np.zeros((40, 52, 3), np.uint8))
+    with pytest.raises(SystemExit) as stopped:
+        run(name, pairs, *arguments)
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "made with different images" in line
+    assert (out / f"{name}-quick.json").read_bytes() == text
+
+
 def test_a_returned_source_is_compared_with_what_the_network_paints(run, pairs, tmp_path, scripts):
     run("fig47", pairs, "-o", tmp_path / "out", "--quick")
     content = json.loads((tmp_path / "out" / "fig47-quick.json").read_text())
@@ -545,9 +643,9 @@ def test_a_returned_source_is_compared_with_what_the_network_paints(run, pairs, 
 
     of_pair = {"without Near": scores(0), "with Near": scores(7)}
     of_pair |= {"source A": scores(4), "source B": scores(1)}
-    said = scripts.fig47.verdict({"x": of_pair}).splitlines()
-    assert said[2] == "- without Near: **holds**, 4 of 7 metrics: Q_MI, Q_TE, Q_NCIE, Q_G."
-    assert said[3] == "- with Near: **does not hold**, 0 of 7 metrics."
+    answer = scripts.fig47.verdict({"x": of_pair}).splitlines()
+    assert answer[2] == "- without Near: **holds**, 4 of 7 metrics: Q_MI, Q_TE, Q_NCIE, Q_G."
+    assert answer[3] == "- with Near: **does not hold**, 0 of 7 metrics."
 
 
 # --- Figure 54
@@ -555,7 +653,7 @@ def test_a_returned_source_is_compared_with_what_the_network_paints(run, pairs, 
 
 def test_each_frame_is_sharp_in_a_band_of_its_own(scripts):
     truth = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    frames = scripts.fig54.made_up(truth, 3)
+    frames = scripts.fig54.frames_of(truth, 3)
     band = scripts.fig54.bands((40, 60), 3)
     assert [np.count_nonzero(band == i) > 600 for i in range(3)] == [True] * 3
     for number, frame in enumerate(frames):
@@ -569,6 +667,22 @@ def test_a_distance_is_that_of_the_nearest_frame(scripts):
     assert scripts.fig54.distance(np.full((2, 2, 3), 47, np.uint8), frames) == 3
 
 
+def test_figure_54_depends_on_the_pixels_of_all_frames(scripts):
+    script = scripts.fig54
+    truth = np.random.default_rng(0).integers(0, 256, (24, 36, 3), np.uint8)
+    triplets = {"t": [np.full((4, 4, 3), level, np.uint8) for level in (0, 1, 2)]}
+    scene = script.scene_of(truth)
+    pictures = list(script.pictures_of(triplets, [scene]))
+    assert len(pictures) == 3 + 1 + 2 + 3
+    sha256 = scripts.stored.pixels_sha256
+    value = sha256(pictures)
+    for picture in pictures:
+        picture[-1, -1, -1] += 1
+        assert sha256(pictures) != value
+        picture[-1, -1, -1] -= 1
+    assert sha256(pictures) == value
+
+
 def test_figure_54_compares_what_a_third_source_costs(scripts):
     def of_method(two, three):
         return {"2": [two] * 6, "3": [three - 0.001 * i for i in range(6)]}
@@ -576,9 +690,9 @@ def test_figure_54_compares_what_a_third_source_costs(scripts):
     similarity = {name: of_method(0.99, 0.98) for name in scripts.fig54.METHODS}
     similarity["HF-Reg without Near"] = of_method(0.97, 0.90)
     content = {"ssim": similarity, "distance": {"t": dict.fromkeys(similarity, 1.25)}}
-    said = scripts.fig54.verdict(content).splitlines()
-    assert "without Near: **holds** (SSIM lost 0.07" in said[0]
-    assert "with Near: **no significant difference**" in said[1]
+    answer = scripts.fig54.verdict(content).splitlines()
+    assert "without Near: **holds** (SSIM lost 0.07" in answer[0]
+    assert "with Near: **no significant difference**" in answer[1]
     table = scripts.fig54.table(content)
     assert "| HF-Seg | 0.9900 | 0.9775 | -0.0125 | 1.25 |" in table
 
@@ -625,8 +739,9 @@ def test_a_page_says_what_was_not_measured_and_names_unknown_words(scripts, tmp_
     render = scripts.fusion_page.render
     words = "a {median HF-Seg}\n\n{fig47}\n"
     assert render(words, tmp_path) == "a *Not measured yet.*\n\n*Not measured yet.*\n"
-    with pytest.raises(ValueError, match=r"\{number 3\} in the words is unknown"):
-        render("{number 3}", tmp_path)
+    for word in ("number 3", "tabel8"):
+        with pytest.raises(ValueError, match=rf"\{{{word}\}} in the words is unknown"):
+            render(f"{{{word}}}", tmp_path)
 
 
 def test_stored_results_hold_no_path_of_a_machine(scripts):
