@@ -252,9 +252,7 @@ def fuse_burst(
             fusion,
             ReorderedFrames(shown, order),
             [burst.names[number] for number in order],
-            lambda numbers: _in_order(
-                other_method(), shown, [order[i] for i in numbers], burst, report
-            ),
+            lambda pair: _in_order(other_method(), shown, [order[i] for i in pair], burst, report),
         )
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
