@@ -169,16 +169,19 @@ def draw(triplets: Mapping[str, Sequence[Picture]], output: Path) -> None:
 def measure(triplets: Mapping[str, Sequence[Picture]], scenes: Sequence[Scene]) -> dict[str, Any]:
     """Return SSIM of each scene by method and number of frames, and distances of each triplet."""
     methods = fusers()
-    similarity = {name: {str(count): [] for count in COUNTS} for name in methods}
+    similarity: dict[str, dict[str, list[float]]] = {}
+    for name in methods:
+        similarity[name] = {str(count): [] for count in COUNTS}
     for scene in scenes:
         for count, frames in scene.frames.items():
             for name, method in methods.items():
                 score = round(ssim(method(frames), scene.truth), 6)
                 similarity[name][str(count)].append(score)
-    distances = {
-        name: {title: distance(method(frames), frames) for title, method in methods.items()}
-        for name, frames in triplets.items()
-    }
+    distances: dict[str, dict[str, float]] = {}
+    for name, frames in triplets.items():
+        distances[name] = {
+            title: distance(method(frames), frames) for title, method in methods.items()
+        }
     return {"ssim": similarity, "distance": distances}
 
 
