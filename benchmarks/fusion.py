@@ -244,13 +244,9 @@ def _enfused(enfuse: str, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uin
 def real(folder: Path, names: Sequence[str], quick: bool) -> dict[str, Any]:
     paths = sorted(folder.glob("*-A.jpg"))[: 2 if quick else None]
     sources = [[_grey(a), _grey(_other(a))] for a in paths]
-    results: dict[str, Iterable[NDArray[np.float64]]] = {
-        "source A": [a for a, _ in sources],
-        "source B": [b for _, b in sources],
-    }
+    results = {"source A": [a for a, _ in sources], "source B": [b for _, b in sources]}
     for name, method in methods(names).items():
-        fused = (fuse([a, _other(a)], model=method).image for a in paths)
-        results[name] = map(metrics.to_grey, fused)
+        results[name] = [metrics.to_grey(fuse([a, _other(a)], model=method).image) for a in paths]
     means = {}
     for name, images in results.items():
         rows = [_seven(*pair, image) for pair, image in zip(sources, images, strict=True)]

@@ -178,3 +178,35 @@ def test_what_is_found_in_noise_has_a_row_for_each_stack(script, monkeypatch, ca
 def test_a_process_that_dies_ends_the_table_of_many_frames_and_cells(script):
     with pytest.raises(SystemExit, match="ended with code 1 before it answered"):
         script("many").row(lambda folder: None, operator.neg)  # a folder has none
+
+
+def test_each_method_fuses_real_pairs_itself(script, monkeypatch, tmp_path):
+    fusion = script("fusion")
+    rng = np.random.default_rng(0)
+    for name in ("x-A.jpg", "x-B.jpg"):
+        fusion.write_photo(tmp_path / name, rng.integers(0, 255, (48, 64, 3), np.uint8))
+    monkeypatch.setattr(fusion, "METRICS", {"level": lambda a, b, fused: fused.mean()})
+    levels = {"dark": 10, "bright": 200}
+    monkeypatch.setattr(fusion, "methods", lambda names: {name: levels[name] for name in names})
+
+    def flat(frames, *, model):
+        return SimpleNamespace(image=np.full((48, 64, 3), model, np.uint8))
+
+    monkeypatch.setattr(fusion, "fuse", flat)
+    content = fusion.real(tmp_path, list(levels), quick=False)
+    assert content["means"].keys() == {"source A", "source B", *levels}
+    assert {name: content["means"][name] for name in levels} == {"dark": [10], "bright": [200]}
+    assert content["pairs"] == 1
+
+
+def test_networks_for_pairs_are_ranked_in_turn(script):
+    means = {"source A": [9.0, 9.0], "focus-pair": [3.0, 1.0], "focus-seg": [4.0, 4.0]}
+    content = {"metrics": ["q_mi", "q_g"], "means": {**means, "gff": [2.0, 3.0], "dct": [1.0, 2.0]}}
+    assert list(script("fusion_tables").rank_table(content)) == [
+        "| | mean rank | Q_MI | Q_G |",
+        "|---|---|---|---|",
+        "| focus-seg | 1.00 | 1 | 1 |",
+        "| gff | 1.50 | 2 | 1 |",
+        "| focus-pair | 2.00 | 1 | 3 |",
+        "| dct | 2.50 | 3 | 2 |",
+    ]
