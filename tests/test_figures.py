@@ -232,6 +232,16 @@ REPEATED = [
         "| focus-burst | … / … / # | … / … / # | … / … / # | … / … / # |",
     ),
     Repeated(
+        f"{CARDS}/focus-pair.md",
+        "is the first of seven methods, with #, which",
+        "| focus-pair | # | 2 | 2 | 3 |",
+    ),
+    Repeated(
+        f"{CARDS}/focus-pair.md",
+        "has in its place; that of DCT is #.",
+        "| dct-cv | # | 1 | 1 | 1 |",
+    ),
+    Repeated(
         f"{CARDS}/focus-burst.md",
         "or a black one, do no harm: # dB instead of #",
         "and a black one: # dB, without them #",
