@@ -368,6 +368,13 @@ def test_ome_sizes_that_contradict_the_page_are_told(tmp_path, width, height, sa
     assert read_image(tmp_path / "right.tif").note == ""
 
 
+@pytest.mark.parametrize("content", [b"x\n", b"it's", b'say "it\'s"', b"\x00\xff'"])
+def test_bytes_of_a_file_that_is_no_tiff_are_not_in_the_message(tmp_path, content):
+    (tmp_path / "x.tif").write_bytes(content)
+    with pytest.raises(ValueError, match=r"as TIFF: not a TIFF file; is it complete\?$"):
+        read_image(tmp_path / "x.tif")
+
+
 def write_ome_set(folder, pixels):
     """Write one file per channel, each naming both, as microscopes do."""
     uuids = [f"urn:uuid:00000000-0000-0000-0000-00000000000{i}" for i in range(2)]

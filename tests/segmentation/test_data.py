@@ -11,6 +11,7 @@ import tifffile
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Fragments, binary_target, semantic_target
 from seamwise.segmentation import TrainSettings, with_corrected
+from seamwise.segmentation.check import KINDS, survey
 from seamwise.segmentation.check.masks import mask_faults
 from seamwise.segmentation.data import (
     AnnotatedImage,
@@ -143,6 +144,17 @@ def test_series_of_the_cell_tracking_challenge(tmp_path):
     assert names(find_pairs(tmp_path / "moved").validation) == ["02-t001", "02-t003"]
     challenge(tmp_path, "02", [2])  # people before programs
     assert names(find_pairs(tmp_path).validation) == ["02-t002"]
+
+
+def test_a_series_without_masks_is_told_by_the_check(tmp_path):
+    for series, numbers in (("01", [0, 2]), ("02", []), ("03", [])):
+        challenge(tmp_path / "train", series, numbers)
+    for path in (tmp_path / "train" / "03").iterdir():
+        path.unlink()
+    told = [one for one in survey(tmp_path).findings if one.kind == "no masks"]
+    assert [one.name for one in told] == ["02"]
+    assert told[0].text.endswith("02 has no masks in 02_GT/SEG")
+    assert KINDS["no masks"].severity == "look"
 
 
 def test_a_mask_of_the_challenge_without_a_frame_is_named(tmp_path):

@@ -74,7 +74,11 @@ def test_factors(info, asked, factors):
 @pytest.mark.parametrize(
     ("info", "asked", "words"),
     [
-        (SCALED, {"stored": (0.05, 0.05)}, "pixel size 0.05 µm, the model's 0.5 µm: magnified 0.1"),
+        (
+            SCALED,
+            {"stored": (0.05, 0.05)},
+            "pixel size 0.05 µm, the model's 0.5 µm: reduced 10",
+        ),
         (SCALED, {"stored": (0.0001, 0.0001)}, "not believed"),
         (SCALED, {"stored": (0.5, 0.5)}, ""),
         (PLAIN, {"stored": (0.1, 0.1)}, ""),
@@ -96,7 +100,8 @@ def test_the_user_is_told_why(info, asked, words):
         (SCALED, {"diameter": 80, "spacing": (0.5, 0.5)}, "spacing magnifies 1 times"),
         (PLAIN, {"spacing": (1,)}, "one number per axis"),
         (PLAIN, {"scale": 40}, "40 times"),
-        (PLAIN, {"scale": 0.001}, "0.001 times"),
+        (PLAIN, {"scale": 0.001}, "would be reduced 1,000 times before"),
+        (REDUCING, {"diameter": 1e9}, "would be reduced 50,000,000 times before"),
     ],
 )
 def test_what_cannot_be_is_refused(info, asked, words):
@@ -224,7 +229,7 @@ def test_files_bring_their_pixel_size_and_the_user_is_told(large, tmp_path):
     options = SegmentOptions(model=path)
     (outcome,) = segment_files([tmp_path / "a.tif"], tmp_path / "labels", options)
     said = " ".join(outcome.messages)
-    assert "pixel size 0.333 µm, the model's 1 µm: magnified 0.333 times" in said
+    assert "pixel size 0.333 µm, the model's 1 µm: reduced 3 times" in said
     assert found(read_labels(tmp_path / "labels" / "a.tif"), truth) > 0.9
 
 

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 _NO_NUMBER = re.compile(r"(?:invalid literal for int|could not convert string to float)[^:]*: (.*)")
-_REASON_LENGTH = 200  # characters; some decoders print the bytes they met
+_BYTES = re.compile(r"""[:,;]?\s*(?:\w+=)?\bb(['"])(?:\\.|(?!\1).)*\1""")
+_REASON_LENGTH = 200  # characters
 
 WRONG_FIELDS = (
     ValueError,
@@ -47,7 +48,8 @@ def unreadable(path: Path, kind: str, error: Exception) -> Exception:
 def first_line(error: Exception) -> str:
     """Return the first line of what a library says, or the kind of error if it says nothing.
 
-    A key that is missing, or a word in place of a number, is told in plain words.
+    A key that is missing, or a word in place of a number, is told in plain words. Bytes that a
+    decoder prints are removed.
 
     Examples
     --------
@@ -55,6 +57,8 @@ def first_line(error: Exception) -> str:
     'no such device'
     >>> first_line(EOFError())
     'EOFError'
+    >>> first_line(ValueError("not a TIFF file: header=b'hell'"))
+    'not a TIFF file'
     >>> first_line(KeyError("pages"))
     "a part is missing ('pages')"
     >>> first_line(ValueError("invalid literal for int() with base 10: 'abc'"))
@@ -63,7 +67,7 @@ def first_line(error: Exception) -> str:
     'list index out of range'
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    line = lines[0][:_REASON_LENGTH]
+    line = _BYTES.sub("", lines[0])[:_REASON_LENGTH] or type(error).__name__
     if no_number := _NO_NUMBER.match(line):
         return f"{no_number[1]} where a number must be"
     return f"a part is missing ({line})" if isinstance(error, KeyError) else line

@@ -27,8 +27,25 @@ def series_folders(folder: Path) -> list[Path]:
     >>> [path.name for path in series_folders(folder)]
     ['01']
     """
-    found = (path for path in folder.iterdir() if _SERIES.fullmatch(path.name) and path.is_dir())
-    return sorted(path for path in found if _masks_folder(path))
+    return [series for series in _all_series(folder) if _masks_folder(series)]
+
+
+def series_without_masks(folder: Path) -> list[Path]:
+    """List the series of a folder that have frames and no masks, next to others that have some.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("01", "01_GT/SEG", "02", "03"):
+    ...     (folder / name).mkdir(parents=True)
+    >>> (folder / "02" / "t000.tif").touch()
+    >>> [path.name for path in series_without_masks(folder)]
+    ['02']
+    """
+    series = _all_series(folder)
+    without = [one for one in series if not _masks_folder(one) and _by_number(one, _FRAME)]
+    return without if any(map(_masks_folder, series)) else []
 
 
 def last_series(folder: Path) -> Path | None:
@@ -67,6 +84,11 @@ def annotated_frames(
             name = f"{series.name}-{frames[number].stem}"
             images[name], masks[name] = (frames[number],), mask
     return images, masks
+
+
+def _all_series(folder: Path) -> list[Path]:
+    found = (path for path in folder.iterdir() if _SERIES.fullmatch(path.name) and path.is_dir())
+    return sorted(found)
 
 
 def _masks_folder(series: Path) -> Path | None:

@@ -102,7 +102,7 @@ def zoom_of(
         factors = [scale * factor for factor in factors]
     if min(factors) < _LEAST or max(factors) > _MOST:
         raise ValueError(
-            f"the image would be magnified {_times(factors)} before the network sees it: give "
+            f"the image would be {_magnified(factors)} before the network sees it: give "
             "another scale, diameter or spacing"
         )
     return Zoom(tuple(factors), note)
@@ -123,7 +123,7 @@ def _by_spacing(
         words = f"pixel size {_micrometres(size)}, the model's {_micrometres(info.spacing)}"
         if not is_sure and not _LEAST <= min(ratios) <= max(ratios) <= _MOST:
             return usual, f"{words}: not believed; give --spacing if it is right"
-        return ratios, f"{words}: magnified {_times(ratios)}"
+        return ratios, f"{words}: {_magnified(ratios)}"
     if not info.isotropic:
         return usual, ""
     if size is None:
@@ -148,9 +148,19 @@ def _check_equal(name: str, one: float, other_name: str, other: float) -> None:
         )
 
 
-def _times(factors: Sequence[float]) -> str:
-    numbers = [f"{factor:.3g}" for factor in factors]
-    return f"{' × '.join(numbers[: 1 if len(set(numbers)) == 1 else None])} times"
+def _magnified(factors: Sequence[float]) -> str:
+    """In words, by how much an image is magnified, or reduced along all axes.
+
+    Examples
+    --------
+    >>> _magnified([2.0, 2.0]), _magnified([0.5, 0.2]), _magnified([2e-8])
+    ('magnified 2 times', 'reduced 2 × 5 times', 'reduced 50,000,000 times')
+    """
+    is_reduced = max(factors) < 1
+    ratios = [1 / factor if is_reduced and factor else factor for factor in factors]
+    numbers = [f"{ratio:,.0f}" if 1000 <= ratio < 1e9 else f"{ratio:.3g}" for ratio in ratios]
+    times = " × ".join(numbers[: 1 if len(set(numbers)) == 1 else None])
+    return f"{'reduced' if is_reduced else 'magnified'} {times} times"
 
 
 def _micrometres(spacing: Sequence[float]) -> str:

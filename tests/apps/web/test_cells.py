@@ -248,7 +248,7 @@ def test_the_table_has_a_row_for_each_cell_of_the_corrected_labels(client, cells
     columns = {column["words"]: column["values"] for column in table["columns"]}
     expected = measure(drawn(), labels)
     assert columns["Cell"] == expected["id"].tolist() == np.unique(labels)[1:].tolist()
-    assert columns["Area px"] == expected["area_px"].tolist()
+    assert columns["Area px²"] == expected["area_px"].tolist()
     assert columns["Mean"] == expected["ch0_mean"].tolist()
     assert table["y"] == expected["centroid_y_px"].tolist()
     assert table["unit"] == "px"

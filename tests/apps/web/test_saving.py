@@ -40,7 +40,7 @@ def test_geojson_has_the_measurements_of_each_cell(client, cells):
     columns = {column["words"]: column["values"] for column in table["columns"]}
     properties = [feature["properties"] for feature in features]
     assert [int(one["name"]) for one in properties] == columns["Cell"]
-    assert [one["measurements"]["area_px"] for one in properties] == columns["Area px"]
+    assert [one["measurements"]["area_px"] for one in properties] == columns["Area px²"]
 
 
 def test_the_report_shows_the_image_by_its_name(client, upload, wait):

@@ -71,8 +71,8 @@ def for_the_page(words: str) -> str:
     'pixel size 9 µm: not believed'
     >>> for_the_page("no axes in x.tif: read (3, 9, 9) as CYX; say axes='ZYX' if that is wrong")
     'no axes in x.tif: read (3, 9, 9) as CYX'
-    >>> for_the_page("magnified 0.001 times: give another scale, diameter or spacing")
-    'magnified 0.001 times: set another cell diameter'
+    >>> for_the_page("reduced 1,000 times: give another scale, diameter or spacing")
+    'reduced 1,000 times: set another cell diameter'
     >>> for_the_page("more than two fifths of the picture move: --moving changes nothing")
     'more than two fifths of the picture move: nothing is taken from one frame'
     """

@@ -16,9 +16,9 @@ from seamwise_web.scratch import scratch_folder
 _COLUMNS = {
     "id": ("Cell", "Number of the cell in the label image"),
     "area_um2": ("Area µm²", "Area in square micrometres"),
-    "area_px": ("Area px", "Area in pixels"),
+    "area_px": ("Area px²", "Area in pixels"),
     "volume_um3": ("Volume µm³", "Volume in cubic micrometres"),
-    "volume_px": ("Volume px", "Volume in voxels"),
+    "volume_px": ("Volume px³", "Volume in voxels"),
     "equivalent_diameter_um": ("Size µm", "Diameter of an equal disc or ball, in micrometres"),
     "equivalent_diameter_px": ("Size px", "Diameter of an equal disc or ball, in pixels"),
     "eccentricity": ("Long", "Eccentricity: 0 for a disc, towards 1 for a line"),

@@ -21,6 +21,7 @@ class Kind:
 
 KINDS = {
     "no mask": Kind("image without mask", "stops", "add the mask, or remove the image"),
+    "no masks": Kind("series without masks", "look", "add its masks, or train without it"),
     "no image": Kind("mask without image", "look", "add the image, or rename the mask"),
     "unreadable image": Kind("image that cannot be read, or with NaN", "stops", "export it again"),
     "unreadable mask": Kind(

@@ -16,6 +16,7 @@ from seamwise.io.images import read_image, read_labels
 from seamwise.io.models import NormalizationRule
 from seamwise.labels import Labels, inner_contour, relabel
 from seamwise.labels.slabs import areas
+from seamwise.segmentation.challenge_folder import series_without_masks
 from seamwise.segmentation.channels import joined_channels
 from seamwise.segmentation.check.findings import Finding
 from seamwise.segmentation.check.masks import mask_faults
@@ -150,6 +151,9 @@ def survey(
     notes, looks, jobs = _Notes(), [], []
     for part in part_folders(folder):
         images, masks = images_and_masks(part)
+        for series in series_without_masks(part):
+            masks_folder = f"{series.name}_GT/SEG"
+            notes.add("no masks", series.name, f"{series} has no masks in {masks_folder}")
         for name in sorted(images.keys() - masks.keys()):
             notes.add("no mask", name, f"{images[name][0]} has no mask of the same name")
         for name in sorted(masks.keys() - images.keys()):
