@@ -44,7 +44,7 @@ def seconds(folder: Path, model: Model | None = None) -> float:
     return time.perf_counter() - begin
 
 
-def network_seconds(model: Model, tile: torch.Tensor) -> float:
+def seconds_per_tile(model: Model, tile: torch.Tensor) -> float:
     """Seconds of the bare network for a tile, the median of five calls: no run can be faster."""
     times = []
     with torch.inference_mode():
@@ -63,11 +63,16 @@ def compare(folder: Path, megapixels: float) -> None:
     tile = torch.from_numpy((image - image.mean()) / image.std())[None, None]
     pairs = []
     for _ in range(1 + TURNS):
-        bare = network_seconds(model, tile) * 1e6 / SIDE**2
+        bare = seconds_per_tile(model, tile) * 1e6 / SIDE**2
         pairs.append((seconds(folder, model) / megapixels, bare))
-    files, bare = (statistics.median(column) for column in zip(*pairs[1:], strict=True))
+    files_median, bare_median = (
+        statistics.median(column) for column in zip(*pairs[1:], strict=True)
+    )
     ratio = statistics.median(whole / alone for whole, alone in pairs[1:])
-    print(f"loaded {1 / files:.2f} megapixels/s, network alone {1 / bare:.2f}: {ratio:.2f} times")
+    print(
+        f"loaded {1 / files_median:.2f} megapixels/s, network alone {1 / bare_median:.2f}: "
+        f"{ratio:.2f} times"
+    )
 
 
 if __name__ == "__main__":

@@ -92,9 +92,9 @@ PUBLIC = {
         "Simulation", "Surface", "draw_boxplots", "estimate_alignment", "find_brightness",
         "find_frames", "find_fused_pairs", "find_pictures", "find_surface", "fixed_pairs", "fuse",
         "fuse_burst", "fuse_files", "fuse_frames", "fuse_pair", "load", "luminance", "make_pair",
-        "make_results_folder", "memory_estimate", "pictures_sha256", "plan", "readable",
-        "score_files", "shipped_weights", "split", "split_inputs", "train", "train_burst",
-        "write_depth", "write_scores",
+        "make_results_folder", "memory_estimate", "memory_of_burst", "pictures_sha256", "plan",
+        "readable", "score_files", "shipped_weights", "split", "split_inputs", "train",
+        "train_burst", "write_depth", "write_scores",
     },
     "seamwise.fusion.classical": {"cnn", "dct", "dct_cv", "gff", "laplacian_pyramid", "matting"},
     "seamwise.analysis": {

@@ -20,6 +20,7 @@ from seamwise.fusion import (
     fuse_files,
     load,
     memory_estimate,
+    memory_of_burst,
     plan,
 )
 from seamwise.fusion.burst import find_frames
@@ -634,6 +635,26 @@ def test_scores_count_depth_turned_frames_and_two_transparent_ones():
         assert estimate(FuseOptions(align=False), dtype=bits) == size + more * pixels
     gff = FuseOptions(model="gff")
     assert memory_estimate(shape, gff, dtype=np.uint16) == memory_estimate(shape, gff) + 3 * pixels
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_auto_counts_the_memory_of_both_its_networks_and_the_first_picture(count):
+    shape, pixels, auto = (2000, 3000, 3), 6e6, FuseOptions()
+    first, second = auto.of_burst(count), auto.of_burst(5 - count)
+    assert {first.model, second.model} == {"focus-pair", "focus-burst"}
+    estimate = partial(memory_of_burst, shape, count=count)
+    kept = memory_estimate(shape, second) + 13 * pixels
+    assert estimate(auto) == max(memory_estimate(shape, first), kept)
+    assert estimate(first) == memory_estimate(shape, first)
+    large = (3000, 4000, 3)  # too many pixels for a second fusion
+    assert memory_of_burst(large, auto, count=count) == memory_estimate(large, first)
+
+
+def test_a_network_counts_the_same_by_its_name():
+    shape = (2000, 3000, 3)
+    for name in ("focus-pair", "focus-burst"):
+        options, model = FuseOptions(model=name), load(name, runtime="torch")
+        assert memory_estimate(shape, options) == memory_estimate(shape, options, model=model)
 
 
 def test_an_alignment_follows_the_names_of_the_frames(tmp_path):

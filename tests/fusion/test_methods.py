@@ -4,6 +4,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from imageio.v3 import imwrite
 from skimage.data import astronaut
 
 import seamwise
@@ -468,6 +469,27 @@ def test_discs_of_highlights_do_not_come_from_a_pair(count, share):
     assert bright(fuse(burst[:2], model="focus-pair").image) > 2 * in_focus
 
 
+def test_a_transparent_pixel_does_not_keep_discs(tmp_path):
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path, frame in zip(paths, with_highlights(), strict=False):
+        opaque = np.full(frame.shape[:2], 255, np.uint8)
+        opaque[0, 0] = 0
+        imwrite(path, np.dstack([frame, opaque]))
+    fusion = fuse(paths)
+    assert any("highlights grow to discs: focus-burst fused" in note for note in fusion.notes)
+    assert bright(fusion.image) <= 1.5 * bright(with_highlights()[0][:, :90])
+
+
+def test_a_second_fusion_is_a_stage_of_its_own():
+    steps = []
+    fuse(with_highlights()[:2], report=steps.append)
+    stages = list(dict.fromkeys(step.stage for step in steps))
+    assert stages[-2:] == ["fuse", "fuse again"]
+    for stage in stages:
+        done = [step.done for step in steps if step.stage == stage]
+        assert done == list(range(1, len(done) + 1)), stage
+
+
 def test_a_hot_pixel_is_no_disc():
     sources, _ = frames()
     dim = [source // 2 for source in sources]
@@ -478,7 +500,7 @@ def test_a_hot_pixel_is_no_disc():
 def test_a_pair_above_8_megapixels_or_with_a_mode_is_not_fused_twice(monkeypatch):
     pair = with_highlights()[:2]
     assert np.array_equal(fuse(pair, mode="sequence").image, fuse(pair, model="focus-seg").image)
-    monkeypatch.setattr("seamwise.fusion.useful._LARGEST_PAIR", 1000)
+    monkeypatch.setattr("seamwise.fusion.useful.LARGEST_PAIR", 1000)
     assert np.array_equal(fuse(pair).image, fuse(pair, model="focus-pair").image)
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         score_files,
         write_scores,
     )
-    from seamwise.fusion.memory import memory_estimate
+    from seamwise.fusion.memory import memory_estimate, memory_of_burst
     from seamwise.fusion.methods import CLASSICAL, fuse, fuse_burst, shipped_weights
     from seamwise.fusion.options import FuseOptions, FuseOutputs
     from seamwise.fusion.predict import Model, fuse_frames, fuse_pair, load
@@ -89,6 +89,7 @@ __all__ = [
     "make_pair",
     "make_results_folder",
     "memory_estimate",
+    "memory_of_burst",
     "pictures_sha256",
     "plan",
     "readable",
@@ -145,7 +146,7 @@ _ROOMS = {
         "score_files",
         "write_scores",
     ),
-    "seamwise.fusion.memory": ("memory_estimate",),
+    "seamwise.fusion.memory": ("memory_estimate", "memory_of_burst"),
     "seamwise.fusion.methods": (
         "CLASSICAL",
         "fuse",

@@ -28,7 +28,7 @@ from seamwise.fusion.hyperstack import (
     shared_box,
 )
 from seamwise.fusion.jobs import FuseJob, is_picture, plan
-from seamwise.fusion.memory import check_memory, memory_estimate
+from seamwise.fusion.memory import check_memory, memory_of_burst
 from seamwise.fusion.methods import CLASSICAL, fuse_burst, named_network
 from seamwise.fusion.networks import (
     as_recorded,
@@ -247,9 +247,9 @@ class _Work:
         of_burst = replace(options.of_burst(len(frames)), skip_bad=False)
         is_auto = options.model == "auto" and options.mode is None
         model = self.models[of_burst.model]
-        memory = job.held_bytes + memory_estimate(
+        memory = job.held_bytes + memory_of_burst(
             shape,
-            of_burst,
+            options,
             model=model,
             surface=surface,
             has_alpha=burst.has_alpha,

@@ -28,7 +28,8 @@ _SIGNIFICANT = 4.0  # standard errors
 _UNIFORM, _FEW_TILES = 2.0, 15.0
 _NOTICEABLE = 0.01
 # A faint gain has to be one of dark and of bright pixels. In static bursts of 96 × 128 pixels and
-# more, the smaller of both was at most 0.82 of the gain; of true ones of 2 % mostly above 0.85.
+# more, the smaller of both was at most 0.82 of the gain; of true ones of 2 % mostly above 0.85;
+# the script was not kept.
 _FAINT, _OF_BOTH = 0.04, 0.83
 
 

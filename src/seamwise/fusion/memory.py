@@ -1,5 +1,7 @@
 """How much memory fusing takes; see `memory_estimate`."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -9,6 +11,7 @@ from seamwise.fusion.moving import COPY_PIXELS
 from seamwise.fusion.options import FuseOptions
 from seamwise.fusion.predict import TILE, Model
 from seamwise.fusion.scored import SCORED_TILE
+from seamwise.fusion.useful import LARGEST_PAIR
 
 # counted from the arrays that live together, for colour frames; checked by `benchmarks/fusion.py
 # memory`
@@ -36,6 +39,7 @@ _MOVING_BYTES = 36  # `moving.WholeFrames`: a frame, what replaces a part of it,
 _COPY_BYTES = 36  # of each frame, in copies of which `find_moving` finds what moves
 _CHANNELS = 3
 _SURFACE_BYTES = 56  # `find_surface`, 40; the picture that is fused already, and its depth
+_KEPT_BYTES = 13  # the first fusion, while "auto" fuses a second time: floats in colour, depth
 _PROGRAM = 500e6
 _WIDTH = 16  # of the shipped networks
 
@@ -73,7 +77,7 @@ def memory_estimate(
         to 3.6 MB.
     """
     pixels = shape[0] * shape[1]
-    is_scored = model is not None and model.info.output == "scores"
+    is_scored = options.model == "focus-burst" if model is None else model.info.output == "scores"
     # beyond 8 bits; a network that scores frames reads the next one while it uses one
     of_depth = (np.dtype(dtype).itemsize - 1) * _CHANNELS * (1 + is_scored) * pixels
     of_input = (_ALIGNED_BYTES * options.align + _MASKED_BYTES * has_alpha) * pixels
@@ -86,18 +90,52 @@ def memory_estimate(
         of_frames = _TURNED_BYTES * options.align + _SCORED_MASKED_BYTES * has_alpha
         of_frames += _MOVING_BYTES * options.moving
         of_sums = (_SCORED_BYTES_PER_PIXEL + of_frames) * pixels
-        of_method = of_sums + _SCORED_TILE_BYTES[_runtime(model)] * in_tile
+        of_method = of_sums + _SCORED_TILE_BYTES[_runtime(model, options)] * in_tile
     else:
         width = _WIDTH if model is None else model.info.architecture.width
         in_tile = min(pixels, (options.tile or TILE) ** 2)
-        of_tile = _TILE_BYTES_PER_FEATURE[_runtime(model)] * width * in_tile
+        of_tile = _TILE_BYTES_PER_FEATURE[_runtime(model, options)] * width * in_tile
         of_method = of_input + _NETWORK_BYTES_PER_PIXEL * pixels + of_tile
     of_copies = _COPY_BYTES * min(pixels, COPY_PIXELS) * count * options.moving
     return int(_PROGRAM + of_depth + of_copies + max(of_method, of_surface))
 
 
-def _runtime(model: Model | None) -> str:
-    return "torch" if model is None else model.runtime.name.partition(" ")[0]
+def memory_of_burst(
+    shape: tuple[int, ...],
+    options: FuseOptions,
+    *,
+    count: int,
+    model: Model | None = None,
+    surface: bool = False,
+    has_alpha: bool = False,
+    dtype: DTypeLike = np.uint8,
+) -> int:
+    """Return the bytes of memory that fusing so many frames takes, roughly.
+
+    As `memory_estimate`, but "auto" may fuse a second time, with its other network, while the first
+    picture is kept.
+
+    Parameters
+    ----------
+    model : Model, optional
+        The network for this number of frames.
+    shape, options, count, surface, has_alpha, dtype
+        As in `memory_estimate`.
+    """
+    estimate = partial(
+        memory_estimate, shape, surface=surface, has_alpha=has_alpha, dtype=dtype, count=count
+    )
+    first = estimate(options.of_burst(count), model=model)
+    pixels = shape[0] * shape[1]
+    if options.model != "auto" or options.mode is not None or pixels > LARGEST_PAIR:
+        return first
+    second = estimate(options.of_burst(3 if count == 2 else 2))
+    return max(first, second + _KEPT_BYTES * pixels)
+
+
+def _runtime(model: Model | None, options: FuseOptions) -> str:
+    name = (options.runtime if model is None else model.runtime.name).partition(" ")[0]
+    return "torch" if name == "auto" else name
 
 
 def check_memory(estimate: int, limit: int | None = None) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seamwise.engine.listener import StageProgress
 from seamwise.engine.resources import Resources
 from seamwise.fusion import classical
 from seamwise.fusion.alignable import is_alignable
@@ -26,14 +25,13 @@ from seamwise.fusion.predict import Model, check_options, fuse_frames, load, pas
 from seamwise.fusion.readable import readable, renumbered
 from seamwise.fusion.register import estimate_alignment
 from seamwise.fusion.result import Fusion, depth_dtype
+from seamwise.fusion.stages import Report, stage_report, two_rounds
 from seamwise.fusion.surface import find_surface
 from seamwise.fusion.transparency import MaskedFrames, moved_mask
 from seamwise.fusion.useful import second_opinion, useful_frames
 from seamwise.pictures import in_dtype
 from seamwise.types import Picture
 from seamwise.words import FusionMode
-
-Report = Callable[[StageProgress], None]
 
 
 @dataclass(frozen=True)
@@ -189,7 +187,8 @@ def fuse_burst(
     report : function
     other_model : function, optional
         For a `model` that stands for "auto": returns the network for two frames if there are more,
-        and for more if there are two. See the notes.
+        and for more if there are two. See the notes. It counts
+        whatever `options.model` says.
 
     Returns
     -------
@@ -203,8 +202,8 @@ def fuse_burst(
     Notes
     -----
     With "auto", if only two frames have over 1/2000 of the finest details, they are fused as two
-    frames are. Where highlights of a pair grow to discs, it is fused as a burst. Both unless frames
-    may be transparent or exceed 8 megapixels.
+    frames are, unless frames may be transparent. Where highlights of a pair grow to discs, it is
+    fused as a burst. Both up to 8 megapixels.
     """
     if options.skip_bad:
         if len(frames) == 1:
@@ -242,17 +241,18 @@ def fuse_burst(
     whole = None
     if options.moving:
         seen = _seen_by_all(aligned, masked)
-        reading = _stage_report(report, "moving")
+        reading = stage_report(report, "moving")
         counted = CountedFrames(ReorderedFrames(shown, order), reading, len(order))
         whole, notes_of_moving = taken_whole(shown, counted, order, seen, burst.names)
         shown, notes = whole or shown, notes + notes_of_moving
-    fusion = _in_order(method, shown, order, masked or burst, report)
-    if other_method is not None and not burst.has_alpha:
+    fusion = _in_order(method, shown, order, masked or burst, stage_report(report, "fuse"))
+    if other_method is not None and (len(burst) == 2 or not burst.has_alpha):
+        still, again = masked or burst, stage_report(report, "fuse again")
         fusion = second_opinion(
             fusion,
             ReorderedFrames(shown, order),
             [burst.names[number] for number in order],
-            lambda pair: _in_order(other_method(), shown, [order[i] for i in pair], burst, report),
+            lambda pair: _in_order(other_method(), shown, [order[i] for i in pair], still, again),
         )
     if whole is not None:
         fusion = replace(fusion, depth=whole.settled(fusion.depth))
@@ -261,7 +261,7 @@ def fuse_burst(
     if surface:
         in_focus = range(len(burst)) if burst.is_own_order else burst.order
         counted = CountedFrames(
-            ReorderedFrames(shown, in_focus), _stage_report(report, "surface"), len(burst)
+            ReorderedFrames(shown, in_focus), stage_report(report, "surface"), len(burst)
         )
         scanned = find_surface(counted, grey_step=_grey_step(burst))
         if np.isnan(scanned.position).all():
@@ -279,11 +279,15 @@ def fuse_burst(
 
 
 def _in_order(
-    method: Method, shown: Frames, order: Sequence[int], still: Frames, report: Report
+    method: Method,
+    shown: Frames,
+    order: Sequence[int],
+    still: Frames,
+    progress: Callable[[int, int], None],
 ) -> Fusion:
     """Fuse frames in an order; the brightness is that of others, which are read faster."""
     total = method.passes * len(order)
-    counted = CountedFrames(ReorderedFrames(shown, order), _stage_report(report, "fuse"), total)
+    counted = CountedFrames(ReorderedFrames(shown, order), progress, total)
     fuse_with_method = method.fuse
     if method.needs_brightness:
         brightness = find_brightness(ReorderedFrames(still, order))
@@ -424,7 +428,7 @@ def estimated_alignment(burst: Burst, options: FuseOptions, report: Report) -> A
     is_moving = options.align and options.motion != "none"
     if not (is_moving or (options.exposure and is_alignable(burst.shape))):
         return None
-    stage = _two_rounds(report, "align" if is_moving else "brightness", len(burst))
+    stage = two_rounds(report, "align" if is_moving else "brightness", len(burst))
     alignment = estimate_alignment(
         CountedFrames(ReorderedFrames(burst, burst.order), stage, 2 * len(burst)),
         motion=options.motion if is_moving else "none",
@@ -433,18 +437,3 @@ def estimated_alignment(burst: Burst, options: FuseOptions, report: Report) -> A
     ).reordered(np.argsort(burst.order).tolist())
     is_changed = not all(map(alignment.is_untouched, range(len(burst))))
     return alignment if options.align or is_changed else None
-
-
-def _two_rounds(report: Report, stage: str, count: int) -> Callable[[int, int], None]:
-    """A report of a work that may read its frames a second time, which counts from 1 again."""
-
-    def read(done: int, _: int) -> None:
-        is_again = done > count
-        words = f"{stage} again" if is_again else stage
-        report(StageProgress(words, done - count * is_again, count))
-
-    return read
-
-
-def _stage_report(report: Report, stage: str) -> Callable[[int, int], None]:
-    return lambda done, total: report(StageProgress(stage, done, total))

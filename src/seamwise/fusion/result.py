@@ -32,7 +32,7 @@ class Fusion:
         EXIF and colour profile of the first frame, if the frames are files.
     detail : (n,) array, optional
         Of `fusion.scored.fuse_scored`: the share of each frame in the strength of the finest
-        details, the sum of their squares.
+        details, the sum of their squares. None in what `fuse` and `fuse_burst` return.
     """
 
     image: NDArray[Any]

@@ -16,7 +16,7 @@ from seamwise.fusion.result import Fusion
 # Frames out of focus between two that show a scene whole have at most 0.0003 of the strength of the
 # details in `benchmarks/moved.py few`; of those that add something, the third of three has 0.0008.
 _LEAST_DETAIL = 0.0005
-_LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
+LARGEST_PAIR = 8e6  # pixels: beyond, two frames take more memory and time than many
 
 
 def useful_frames(order: Sequence[int], alignment: Alignment | None) -> Sequence[int]:
@@ -52,7 +52,7 @@ def second_opinion(
         are. Where highlights of one grow to discs in the other, which a network for pairs takes
         for sharp things, the network for bursts decides.
     """
-    if fusion.depth.size > _LARGEST_PAIR:
+    if fusion.depth.size > LARGEST_PAIR:
         return fusion
     if fusion.detail is None:
         if len(frames) != 2:

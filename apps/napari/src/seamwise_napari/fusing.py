@@ -12,7 +12,13 @@ from seamwise.io import FusionInfo, describe_model, shipped_models
 from seamwise_napari.layers import finest_of
 from seamwise_napari.work import Work
 
-_STAGES = {"align": "aligning", "brightness": "comparing brightness", "fuse": "fusing"}
+_STAGES = {
+    "align": "aligning",
+    "align again": "aligning again",
+    "brightness": "comparing brightness",
+    "fuse": "fusing",
+    "fuse again": "fusing again",
+}
 
 
 def methods() -> tuple[str, ...]:

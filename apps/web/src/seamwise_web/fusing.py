@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from seamwise.engine import StageProgress, free_memory
-from seamwise.fusion import FuseOptions, fuse_burst, memory_estimate, readable
+from seamwise.fusion import FuseOptions, fuse_burst, memory_of_burst, readable
 from seamwise.io import photo_info
 from seamwise_web.answers import RefusalError
 from seamwise_web.bursts import OpenBurst
@@ -30,9 +30,11 @@ METHODS = [{"name": name, "words": words} for name, words in _WORDS.items()]
 
 _STAGES = {
     "align": "aligning",
+    "align again": "aligning again",
     "brightness": "matching brightness",
     "moving": "looking for what moves",
     "fuse": "fusing",
+    "fuse again": "fusing again",
 }
 
 
@@ -81,7 +83,7 @@ def fuse_open(burst: OpenBurst, options: FuseOptions) -> Callable[[Job], None]:
             numbers, notes = told(lambda: readable(frames))
             paths = tuple(frames[number] for number in numbers)
         shape = photo_info(paths[0]).shape
-        needed = memory_estimate(shape, options.of_burst(len(paths)), count=len(paths))
+        needed = memory_of_burst(shape, options, count=len(paths))
         if needed > free_memory():
             raise ValueError(
                 f"fusing frames of this size takes about {needed / 1e9:.1f} GB of memory, and "
