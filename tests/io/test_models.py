@@ -295,3 +295,16 @@ def test_a_network_of_bands_has_a_logit_that_decides_and_more_for_each_source(tm
     save_file({"w": torch.zeros(1)}, tmp_path / "m", metadata={"seamwise": json.dumps(fields)})
     with pytest.raises(ValueError, match=r"m is damaged: a fusion network .* copy it again"):
         load_model(tmp_path / "m", FusionInfo)
+
+
+@pytest.mark.parametrize(
+    ("output", "outputs", "words"),
+    [
+        ("bands", 13, "for bands must have 2D, 2 input and 4, 6, 8 … output channels"),
+        ("selection", 3, "for selection must have 2D, 2 input and 2 output channels"),
+    ],
+)
+def test_a_fusion_network_with_other_outputs_is_told_which_it_may_have(output, outputs, words):
+    net = Architecture(in_channels=2, out_channels=outputs)
+    with pytest.raises(ValueError, match=words):
+        FusionInfo(architecture=net, output=output, colours=1)

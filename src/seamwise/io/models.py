@@ -254,8 +254,8 @@ class FusionInfo(ModelInfo):
         channels = {"selection": 2, "bands": of_bands, "picture": self.colours}[self.output]
         if (net.in_channels, net.out_channels, net.ndim) != (2 * self.colours, channels, 2):
             raise ValueError(
-                f"a fusion network of {self.colours} colours must have 2D, {2 * self.colours} "
-                f"input and {channels} output channels"
+                f"a fusion network for {self.output} must have 2D, {2 * self.colours} input and "
+                f"{'4, 6, 8 …' if self.output == 'bands' else channels} output channels"
             )
         if self.output == "picture" and (self.temperature, self.smoothing) != (1, 0):
             raise ValueError(
