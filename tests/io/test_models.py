@@ -284,7 +284,7 @@ def test_weights_that_are_not_finite_are_damaged(path, load, value):
 
 def test_a_network_of_bands_has_a_logit_that_decides_and_more_for_each_source(tmp_path):
     net = Architecture(in_channels=6, out_channels=5, width=2, depth=1)
-    with pytest.raises(ValueError, match="6 input and 6 output channels"):
+    with pytest.raises(ValueError, match="6 input and 4, 6, 8 … output channels"):
         FusionInfo(architecture=net, output="bands")
     fields = json.loads(
         FusionInfo(
