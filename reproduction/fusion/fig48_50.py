@@ -3,15 +3,18 @@
 python reproduction/fusion/fig48_50.py ../shared/data/fusion/bsds500 -o results [--quick]
 python reproduction/fusion/fig48_50.py ../shared/data/fusion/bsds500 --steps 800 --norm batch
 
-Trains HF-Reg three times with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|). First
-weights, batches and all else are the same. Measures the mean L1 error and SSIM of the raw output
-(without Near) on pairs from pictures that no training saw. Writes fig48_50.json, fig48_50.md and
-fig48_50.png. It resumes where it was stopped, in one folder for each choice of options.
+Trains HF-Reg with the loss of thesis (6.4), whose φ is |d|, d² or tanh(3|d|), from three seeds.
+First weights, batches and all else are the same for the three losses of a seed. Measures the mean
+L1 error and SSIM of the raw output (without Near) on pairs from pictures that no training saw.
+Writes fig48_50.json, fig48_50.md and fig48_50.png. It resumes where it was stopped, in one folder
+for each choice of options.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seamwise.analysis import markdown_table
+from seamwise.analysis import markdown_table, spread_text
 from seamwise.fusion import (
     FusionSettings,
     PictureSplit,
@@ -44,10 +47,11 @@ from stored import (
 
 LOSSES = {"l1": "L1", "l2": "L2", "nps": "NPS6"}
 TEST = 20  # pictures
+SEEDS = (0, 1, 2)
 DEFAULTS = {"steps": 400, "width": 16, "norm": "none", "learning_rate": 1e-3, "points": 10}
 
 
-def settings(loss: str, arguments: argparse.Namespace) -> FusionSettings:
+def settings(loss: str, arguments: argparse.Namespace, seed: int = 0) -> FusionSettings:
     steps, points = (6, 3) if arguments.quick else (arguments.steps, arguments.points)
     if points < 1 or steps % points:
         raise ValueError(f"--steps must be a multiple of --points, not {steps} and {points}")
@@ -56,9 +60,13 @@ def settings(loss: str, arguments: argparse.Namespace) -> FusionSettings:
         crop=32 if arguments.quick else 160,
         width=2 if arguments.quick else arguments.width, norm=arguments.norm,
         learning_rate=arguments.learning_rate, warmup=0,
-        average=0.9, validate_every=steps // points, snapshot_every=steps // points,
+        average=0.9, seed=seed, validate_every=steps // points, snapshot_every=steps // points,
         symmetric=False,  # the thesis' network learns it from both orders
     )  # fmt: skip
+
+
+def seeds_of(arguments: argparse.Namespace) -> tuple[int, ...]:
+    return SEEDS[:1] if arguments.quick else SEEDS
 
 
 def stem(arguments: argparse.Namespace) -> str:
@@ -67,24 +75,29 @@ def stem(arguments: argparse.Namespace) -> str:
 
 def provenance(arguments: argparse.Namespace, parts: PictureSplit) -> Provenance:
     """Return what the errors depend on; `parts` holds the pictures that are scored as its tests."""
-    options = {name: v for name, v in asdict(settings("nps", arguments)).items() if name != "loss"}
+    options = asdict(settings("nps", arguments))
+    for varied in ("loss", "seed"):
+        del options[varied]
     pictures = [*parts.training, *parts.validation, *parts.test]
     return provenance_of(
         {},
         losses=list(LOSSES),
+        seeds=list(seeds_of(arguments)),
         pairs=len(parts.test),
         data_sha256=pictures_sha256(pictures),
         **options,
     )
 
 
-def run(loss: str, arguments: argparse.Namespace, parts: PictureSplit) -> Path:
-    """Train with one loss, or resume; return the folder of its snapshots."""
+def run(loss: str, seed: int, arguments: argparse.Namespace, parts: PictureSplit) -> Path:
+    """Train with one loss from one seed, or resume; return the folder of its snapshots."""
     other = [
         f"-{name}{getattr(arguments, name)}"
         for name, value in DEFAULTS.items()
         if getattr(arguments, name) != value
     ]
+    if seed:
+        other.append(f"-seed{seed}")
     folder = arguments.output / f"{stem(arguments)}-{loss}{''.join(other)}"
     folder.mkdir(parents=True, exist_ok=True)
     resume = (folder / "checkpoint.pt").exists()
@@ -93,13 +106,11 @@ def run(loss: str, arguments: argparse.Namespace, parts: PictureSplit) -> Path:
 
     def report(progress):
         if progress.step % 20 == 0:
-            print(
-                f"{loss}: step {progress.step} of {options.steps}, loss {progress.loss:.4f}",
-                flush=True,
-            )
+            step = f"step {progress.step} of {options.steps}"
+            print(f"{loss}, seed {seed}: {step}, loss {progress.loss:.4f}", flush=True)
 
     try:
-        options = settings(loss, arguments)
+        options = settings(loss, arguments, seed)
         train(
             parts.training, parts.validation, options, output=folder, resume=resume, report=report
         )
@@ -130,10 +141,12 @@ def step_of(snapshot: Path) -> int:
 
 def plot_errors(axes: Axes, results: Mapping[str, Any], mean: float) -> None:
     """Plot Fig. 49: the error over the steps, next to that of the mean of both sources."""
-    for loss, rows in results.items():
-        steps = [row["step"] for row in rows]
-        errors = [row["l1"] for row in rows]
-        axes.semilogy(steps, errors, "o-", ms=3, label=LOSSES[loss])
+    for number, (loss, seeds) in enumerate(results.items()):
+        for rows in seeds:
+            steps = [row["step"] for row in rows]
+            errors = [row["l1"] for row in rows]
+            label = LOSSES[loss] if rows is seeds[0] else None
+            axes.semilogy(steps, errors, "o-", ms=3, lw=1, color=f"C{number}", label=label)
     axes.axhline(mean, color="0.6", ls="--", label="mean of both sources")
     axes.set(
         xlabel="step",
@@ -151,7 +164,7 @@ def draw_errors(content: Mapping[str, Any], path: Path) -> None:
 
 
 def draw(
-    results: dict[str, list[dict[str, float]]],
+    results: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]],
     folders: dict[str, Path],
     pair,
     mean: float,
@@ -163,10 +176,11 @@ def draw(
     left, right = upper.subplots(1, 2)
     plot_errors(left, results, mean)
     right.boxplot(
-        [rows[-1]["each_ssim"] for rows in results.values()], tick_labels=list(LOSSES.values())
+        [seeds[0][-1]["each_ssim"] for seeds in results.values()],
+        tick_labels=list(LOSSES.values()),
     )
-    right.set(ylabel="SSIM", title="SSIM at the end")
-    steps = [row["step"] for row in next(iter(results.values()))]
+    right.set(ylabel="SSIM", title="SSIM at the end, seed 0")
+    steps = [row["step"] for row in next(iter(results.values()))[0]]
     panel_steps = [steps[i] for i in np.linspace(0, len(steps) - 1, 4).round().astype(int)]
     for row, (loss, folder) in zip(lower.subplots(3, 5), folders.items(), strict=True):
         for panel, step in zip(row, panel_steps, strict=False):
@@ -180,32 +194,46 @@ def draw(
     figure.savefig(output, dpi=90)
 
 
+def at_end(seeds: Sequence[Sequence[Mapping[str, float]]], name: str) -> list[float]:
+    """Return the error or the SSIM at the last snapshot of each seed."""
+    return [rows[-1][name] for rows in seeds]
+
+
 def table(content: Mapping[str, Any]) -> str:
-    """Write the end of each training."""
+    """Write the end of the trainings, mean ± standard deviation over the seeds."""
     mean = content["mean_of_sources_l1"]
     lines = [
-        [LOSSES[loss], f"{rows[-1]['l1']:.4f}", f"{rows[-1]['ssim']:.4f}"]
-        for loss, rows in content["losses"].items()
+        [LOSSES[loss], *(spread_text(at_end(seeds, name), 4) for name in ("l1", "ssim"))]
+        for loss, seeds in content["losses"].items()
     ]
     lines.append(["mean of both sources", f"{mean:.4f}", ""])
     return markdown_table(["φ", f"L1 error after {content['steps']} steps", "SSIM"], lines)
 
 
-def least_error(results: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Return the loss with the least error at the end."""
-    return min(results, key=lambda loss: results[loss][-1]["l1"])
+def least_errors(results: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> list[str]:
+    """Return the loss with the least error at the end, for each seed."""
+    errors = zip(*(at_end(seeds, "l1") for seeds in results.values()), strict=True)
+    return [min(zip(each, results, strict=True))[1] for each in errors]
 
 
-def verdict(results: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+def verdict(results: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> str:
     """Write what the errors say to the thesis, which prints curves and no numbers."""
-    best = least_error(results)
-    text = f"That NPS6 converges best {holds(best == 'nps')}: {LOSSES[best]} has the least error."
-    if min(map(len, results.values())) < 2:
+    best = least_errors(results)
+    leaders = ", ".join(f"{LOSSES[loss]} in {count}" for loss, count in Counter(best).items())
+    text = (
+        f"That NPS6 converges best {holds(set(best) == {'nps'})}: the least error has {leaders} "
+        f"of {len(best)} seeds."
+    )
+    if any(len(rows) < 2 for seeds in results.values() for rows in seeds):
         return f"{text}\n"
-    falls = [LOSSES[loss] for loss, rows in results.items() if rows[-1]["l1"] < rows[0]["l1"] / 2]
+    falls = [
+        LOSSES[loss]
+        for loss, seeds in results.items()
+        if all(rows[-1]["l1"] < rows[0]["l1"] / 2 for rows in seeds)
+    ]
     return (
-        f"{text} The error has fallen to less than half of that at the first snapshot with "
-        f"{', '.join(falls) or 'none'}.\n"
+        f"{text} In every seed the error has fallen to less than half of that at the first "
+        f"snapshot with {', '.join(falls) or 'none'}.\n"
     )
 
 
@@ -215,22 +243,27 @@ def section(content: Mapping[str, Any]) -> str:
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """Train three times, measure, write and draw."""
+    """Train with each loss from each seed, measure, write and draw."""
     path = arguments.output / f"{stem(arguments)}.json"
     parts = split_pictures(arguments.data)
     parts = replace(parts, test=parts.test[: 2 if arguments.quick else TEST])
     made_from = provenance(arguments, parts)
     check_stored(path, made_from)
-    folders = {loss: run(loss, arguments, parts) for loss in LOSSES}
+    folders: dict[str, list[Path]] = {loss: [] for loss in LOSSES}
+    for seed, loss in product(seeds_of(arguments), LOSSES):
+        folders[loss].append(run(loss, seed, arguments, parts))
     options = settings("nps", arguments)
     pairs = list(fixed_pairs(parts.test, options))
-    results = {loss: scores(folder, pairs) for loss, folder in folders.items()}
+    results = {
+        loss: [scores(folder, pairs) for folder in of_seeds] for loss, of_seeds in folders.items()
+    }
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))
     content = {"steps": options.steps, "mean_of_sources_l1": mean, "losses": results}
     store(path, made_from, content)
     text = table(content) if arguments.quick else section(content)
     path.with_suffix(".md").write_text(text, encoding="utf-8")
-    draw(results, folders, pairs[0], mean, path.with_suffix(".png"))
+    of_first_seed = {loss: of_seeds[0] for loss, of_seeds in folders.items()}
+    draw(results, of_first_seed, pairs[0], mean, path.with_suffix(".png"))
     print("\n" + text)
 
 
