@@ -131,6 +131,11 @@ REPEATED = [
     ),
     Repeated(
         "docs/big-images.md",
+        "`walls-3d` finds # % of the cells of the stack",
+        "at an IoU of 0.5: # %",
+    ),
+    Repeated(
+        "docs/big-images.md",
         "| slide of 20,000 × 20,000 pixels, # cells, … | … | … | # GB |",
         "It finds # of 100,489 cells … The peak is # GB",
     ),
