@@ -203,7 +203,7 @@ def table(content: Mapping[str, Any]) -> str:
     """Write the end of the trainings, mean ± standard deviation over the seeds."""
     mean = content["mean_of_sources_l1"]
     lines = [
-        [LOSSES[loss], *(spread_text(at_end(seeds, name), 4) for name in ("l1", "ssim"))]
+        [LOSSES[loss], spread_text(at_end(seeds, "l1"), 4), spread_text(at_end(seeds, "ssim"), 4)]
         for loss, seeds in content["losses"].items()
     ]
     lines.append(["mean of both sources", f"{mean:.4f}", ""])
@@ -216,6 +216,11 @@ def least_errors(results: Mapping[str, Sequence[Sequence[Mapping[str, float]]]])
     return [min(zip(each, results, strict=True))[1] for each in errors]
 
 
+def has_halved(rows: Sequence[Mapping[str, float]]) -> bool:
+    """Tell whether the error at the end is less than half of that at the first snapshot."""
+    return rows[-1]["l1"] < rows[0]["l1"] / 2
+
+
 def verdict(results: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> str:
     """Write what the errors say to the thesis, which prints curves and no numbers."""
     best = least_errors(results)
@@ -224,13 +229,9 @@ def verdict(results: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> s
         f"That NPS6 converges best {holds(set(best) == {'nps'})}: the least error has {leaders} "
         f"of {len(best)} seeds."
     )
-    if any(len(rows) < 2 for seeds in results.values() for rows in seeds):
+    if len(next(iter(results.values()))[0]) < 2:
         return f"{text}\n"
-    falls = [
-        LOSSES[loss]
-        for loss, seeds in results.items()
-        if all(rows[-1]["l1"] < rows[0]["l1"] / 2 for rows in seeds)
-    ]
+    falls = [LOSSES[loss] for loss, seeds in results.items() if all(map(has_halved, seeds))]
     return (
         f"{text} In every seed the error has fallen to less than half of that at the first "
         f"snapshot with {', '.join(falls) or 'none'}.\n"
@@ -254,9 +255,9 @@ def measure(arguments: argparse.Namespace) -> None:
         folders[loss].append(run(loss, seed, arguments, parts))
     options = settings("nps", arguments)
     pairs = list(fixed_pairs(parts.test, options))
-    results = {
-        loss: [scores(folder, pairs) for folder in of_seeds] for loss, of_seeds in folders.items()
-    }
+    results: dict[str, list[list[dict[str, Any]]]] = {}
+    for loss, of_seeds in folders.items():
+        results[loss] = [scores(folder, pairs) for folder in of_seeds]
     mean = float(np.mean([np.abs((pair.a + pair.b) / 2 - pair.truth).mean() for pair in pairs]))
     content = {"steps": options.steps, "mean_of_sources_l1": mean, "losses": results}
     store(path, made_from, content)
