@@ -122,7 +122,7 @@ def test_other_pages_quote_the_stored_numbers(scripts):
         f"{touching('ce3', 'MAP')} |",
         f"by arg max | {crowded['j4']:.2f} | {crowded['dsc']:.2f} | {crowded['ce3']:.2f} |",
         f"lie alone | {alone[1]} | {alone[0]} | {alone[2]} |",
-        f"(one seed) | {lost('j4'):.2f} | not measured | {lost('ce3'):.1f} |",
+        f"(three seeds) | {lost('j4'):.2f} | not measured | {lost('ce3'):.1f} |",
         f"W³ finds {touching('w3', 'MAP')} of the touching nuclei by arg max",
         f"its PQ is then {quality('variants', 'dsb2018', 'frequency/w3', 'MAP'):.2f} instead of "
         f"{quality('instances', 'dsb2018', 'w3', 'MAP'):.2f}",
