@@ -83,7 +83,7 @@ def test_a_stack_has_cells_across_its_slices(tab):
     open_image(tab, "stack")
     wait_for_cells(tab)
     assert tab.input_value("#model") == "nuclei-3d"
-    assert "Volume px" in tab.inner_text("#heads")
+    assert "Volume px³" in tab.inner_text("#heads")
     tab.focus("#z")
     tab.keyboard.press("Home")
     assert tab.inner_text("#z-words") == "1 of 24"

@@ -143,7 +143,7 @@ def test_a_model_for_stacks_finds_cells_across_slices(client, opened, wait):
     assert (shown == expected[12]).all()
     assert facts["largest"] == expected.max()
     table = client.get(f"api/pictures/{key}/table", params={"z": 3}).json()
-    assert [column["words"] for column in table["columns"]][:2] == ["Cell", "Volume px"]
+    assert [column["words"] for column in table["columns"]][:2] == ["Cell", "Volume px³"]
     assert len(table["z"]) == expected.max()
     number = int(expected[12].max())
     fields = {"action": "delete", "cells": [number], "revision": facts["revision"]}

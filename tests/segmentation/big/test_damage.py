@@ -136,7 +136,7 @@ def test_what_halves_do_not_mend_is_raised(tmp_path, image, models, monkeypatch,
     ("pixels", "axes", "word"),
     [
         (np.where(np.eye(40) > 0, np.nan, 1), "YX", "NaN or infinite"),
-        (blobs((4, 40, 50)), "ZYX", "2 spatial axes"),
+        (blobs((4, 40, 50)), "ZYX", "stack of 4 slices"),
         (blobs((3, 40, 50)), "CYX", "expects 1 channel"),
     ],
 )
