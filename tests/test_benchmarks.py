@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from seamwise.io.images import read_labels
 from seamwise.segmentation.check import survey
@@ -42,6 +43,24 @@ def test_masks_without_half_of_their_cells_are_noted(script, tmp_path):
     assert [(finding.kind, finding.count) for finding in findings] == [("unlabelled", 4)]
     assert not copy.exists()
     assert (tmp_path / "images" / "a.tif").exists()
+
+
+def test_a_cell_of_the_large_stack_is_found_in_the_copies_that_show_it(
+    script, monkeypatch, tmp_path
+):
+    volumes = script("volumes")
+    monkeypatch.setattr(volumes, "TILE", (3, 6, 8))
+    drawn = np.zeros((3, 6, 8), np.int32)
+    drawn[1, 1:3, 1:4], drawn[1, 3:5, 5:7], drawn[0, 4:, 0] = 1, 2, 3  # 3 is cut by faces
+    cells = np.tile(drawn, (1, 2, 1))[:, :11]  # two copies, the second cut off
+    cells[1, 3:5, 6:] = 0  # an IoU of 0.5
+    shape = (3, 12, 8)
+    whole = np.zeros(shape, np.int32)
+    whole[:, :11] = cells
+    whole[1, 7, 1:4] = 0  # an IoU of 0.5 in the second copy
+    whole[1, 8, 2:4] = 0  # below
+    zarr.open_group(tmp_path, mode="w").create_array("0", data=whole)
+    assert volumes.count_found(tmp_path, drawn, shape) == (3, 4)
 
 
 def test_a_soak_tells_how_much_memory_an_image_leaves(script, monkeypatch, tmp_path):

@@ -226,8 +226,8 @@ def verdict(results: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> s
     best = least_errors(results)
     leaders = ", ".join(f"{LOSSES[loss]} in {count}" for loss, count in Counter(best).items())
     text = (
-        f"That NPS6 converges best {holds(set(best) == {'nps'})}: the least error has {leaders} "
-        f"of {len(best)} seeds."
+        f"That NPS6 converges best {holds(set(best) == {'nps'})}: of {len(best)} seeds, "
+        f"{leaders} with the least error."
     )
     if len(next(iter(results.values()))[0]) < 2:
         return f"{text}\n"

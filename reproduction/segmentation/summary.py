@@ -5,6 +5,7 @@ python reproduction/segmentation/summary.py [-o docs]
 summary.md and parts.md hold the words. What stands in braces is replaced by kept numbers:
 
     {claim table6 dsb2018: J4 > J3 by arg max}     verdict and numbers, as the table judges it
+    {claim table2_3 usiigaci/lines: SAW > DWM, cells}  the same of a variant's measurements
     {score instances dsb2018 j4 MAP PQ}            mean over images and seeds, ± their spread
     {touching dsb2018 j4 MAP}                      share of the touching cells that are found
     {trend dsb2018 j4 j3}                          who is ahead at the sizes of scaling.py
@@ -53,7 +54,9 @@ def claim(table: str, name: str, text: str, results: Path) -> Claim:
         units = Units(content)
         families = [script.claims(units), script.further_claims(units)]
     else:
-        families = script.claims(Units.read(results, KINDS[table], name))
+        name, _, variant = name.partition("/")
+        units = Units.read(results, KINDS[table], name)
+        families = script.claims(units.under(variant) if variant else units)
         families = [families] if isinstance(families, list) else families
     judged = {each.text: each for family in families for each in holm_corrected(family)}
     if text not in judged:

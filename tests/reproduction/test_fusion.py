@@ -498,13 +498,16 @@ def test_stored_trainings_have_the_settings_of_their_commands(scripts):
     [
         (
             (0.3, 0.6, 0.2),
-            "**holds**: the least error has NPS6 in 2 of 2 seeds. .* with L1, NPS6\\.",
+            "**holds**: of 2 seeds, NPS6 in 2 with the least error. .* with L1, NPS6\\.",
         ),
         (
             (0.1, 0.6, 0.5),
-            "**does not hold**: the least error has L1 in 2 of 2 seeds. .* with L1\\.",
+            "**does not hold**: of 2 seeds, L1 in 2 with the least error. .* with L1\\.",
         ),
-        ((0.35, 0.6, 0.3), "**does not hold**: .* NPS6 in 1, L1 in 1 of 2 seeds. .* with L1, NPS6"),
+        (
+            (0.35, 0.6, 0.3),
+            "**does not hold**: of 2 seeds, NPS6 in 1, L1 in 1 with .* with L1, NPS6",
+        ),
         ((0.7, 0.6, 0.5), "**holds**: .* with none\\."),
     ],
 )

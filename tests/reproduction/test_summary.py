@@ -33,6 +33,8 @@ def test_words_stand_for_verdicts_and_numbers(scripts):
     assert of_variant == (
         "**no significant difference** (PQ 0.200 against 0.208, higher in 1 of 3 seeds)"
     )
+    lines = filled("{claim table2_3 usiigaci/lines: SAW > DWM, contours at radius 2}")
+    assert lines == "**holds** (F1@2 0.445 against 0.363)"
     contours = filled("{claim table2_3 usiigaci: SAW > DWM, cells}")
     assert contours.startswith("**no significant difference** (RQ")
 

@@ -59,7 +59,7 @@ def train_burst(
     ------
     ValueError
         There are no pictures; the checkpoint belongs to other settings, pictures or another start;
-        the weights of `settings.start` do not fit; the loss is no longer finite.
+        the weights of `settings.start` do not fit; the loss stops being finite.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from.
     """

@@ -16,7 +16,7 @@ def start_record(start: str | None) -> dict[str, str]:
     Raises
     ------
     FileNotFoundError
-        There is no shipped model of this name.
+        No model with this name ships.
 
     Examples
     --------

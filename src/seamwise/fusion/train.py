@@ -86,8 +86,7 @@ def train(
     ValueError
         There are no pictures, or one is not a photograph in grey or RGB; the checkpoint belongs to
         other settings, pictures or another start; the weights of `settings.start` do not fit; the
-        loss is no longer finite; the loss "perceptual" lacks its network, or there is one for other
-        losses.
+        loss stops being finite; the loss "perceptual" lacks its network, or another loss has one.
     FileExistsError, FileNotFoundError
         The folder holds a run already, or nothing to resume from; `settings.start` is missing,
         which a resumed run needs for network "bands" alone.
